@@ -1,0 +1,1 @@
+"""Compute: ratings in, one anomaly score per user out."""

@@ -1,0 +1,240 @@
+"""RatingBatch: the one data type everything takes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from anomaly_lab.errors import DataError
+from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.types import AnyArray, BoolArray, FloatArray, IntArray
+
+_MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
+
+
+@dataclass(frozen=True, eq=False)
+class RatingBatch:
+    """One batch of ratings in canonical form: neither row order nor user ids can be seen downstream.
+
+    Users stand in the order of a digest of their profile (the multiset of their ratings), so everything computed
+    follows what users rated and never what they are called; users with the same profile are exchangeable.
+    Rows are sorted by (user, item, rating, timestamp). Duplicate (user, item) rows are kept, each a rating of its own.
+    Build one with :meth:`from_rows`.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_rows,), int32
+        Position of each row's user, ascending.
+    items : ndarray of shape (n_rows,), int32
+        Position of each row's item in `item_ids`.
+    ratings : ndarray of shape (n_rows,), int8
+        Position of each row's rating in ``scale.levels``.
+    user_ids : ndarray of shape (n_users,)
+        The id of each user as given (integers or strings).
+    item_ids : ndarray of shape (n_items,)
+        The id of each item as given, ascending.
+    profiles : ndarray of shape (n_users, 2), uint64
+        The digest of each user's profile, ascending.
+    scale : RatingScale
+        What the ratings mean.
+    timestamps : ndarray of shape (n_rows,), int64, optional
+        Seconds since 1970, where the file has them.
+    source : str
+        Where the ratings came from, for messages.
+    """
+
+    users: AnyArray
+    items: AnyArray
+    ratings: AnyArray
+    user_ids: AnyArray
+    item_ids: AnyArray
+    profiles: AnyArray
+    scale: RatingScale
+    timestamps: AnyArray | None = None
+    source: str = field(default="ratings")
+
+    def __post_init__(self) -> None:
+        for array in (self.users, self.items, self.ratings, self.user_ids, self.item_ids, self.profiles):
+            array.setflags(write=False)
+        if self.timestamps is not None:
+            self.timestamps.setflags(write=False)
+
+    @classmethod
+    def from_rows(
+        cls,
+        users: AnyArray,
+        items: AnyArray,
+        ratings: FloatArray,
+        *,
+        scale: RatingScale,
+        timestamps: AnyArray | None = None,
+        source: str = "ratings",
+    ) -> RatingBatch:
+        """Return the batch of ratings given as rows in any order.
+
+        Parameters
+        ----------
+        users, items : array-like of shape (n_rows,)
+            Ids, integers or strings.
+        ratings : array-like of shape (n_rows,)
+            Levels of `scale`.
+        scale : RatingScale
+            What the ratings mean.
+        timestamps : array-like of shape (n_rows,), optional
+            Seconds since 1970.
+        source : str
+            Where the rows came from, for messages.
+
+        Raises
+        ------
+        DataError
+            If there is no row, the columns differ in length, or a rating is not a level of the scale.
+        """
+        ratings = np.asarray(ratings, dtype=float)
+        if len(ratings) == 0:
+            raise DataError(f"{source}: must hold at least one rating, found none")
+        if not len(users) == len(items) == len(ratings):
+            raise DataError(
+                f"{source}: users, items and ratings must have one length, "
+                f"found {len(users)}, {len(items)} and {len(ratings)}"
+            )
+        codes = scale.encode(ratings)
+        if (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            raise DataError(
+                f"{source}: row {row}: a rating on scale {scale.name} must be one of "
+                f"{', '.join(f'{level:g}' for level in scale.levels)}, found {ratings[row]:g}"
+            )
+        user_codes, user_ids = pd.factorize(np.asarray(users), sort=True)
+        item_codes, item_ids = pd.factorize(np.asarray(items), sort=True)
+        times = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
+        return cls._canonical(
+            user_codes,
+            item_codes,
+            codes,
+            np.asarray(user_ids),
+            np.asarray(item_ids),
+            scale=scale,
+            timestamps=times,
+            source=source,
+        )
+
+    @classmethod
+    def _canonical(
+        cls,
+        users: AnyArray,
+        items: AnyArray,
+        codes: AnyArray,
+        user_ids: AnyArray,
+        item_ids: AnyArray,
+        *,
+        scale: RatingScale,
+        timestamps: AnyArray | None,
+        source: str,
+    ) -> RatingBatch:
+        profiles = _profile_digests(users, items, codes, item_ids, len(user_ids), timestamps)
+        order = np.lexsort((np.arange(len(user_ids)), profiles[:, 1], profiles[:, 0]))
+        position = np.empty(len(order), dtype=np.int32)
+        position[order] = np.arange(len(order), dtype=np.int32)
+        users = position[users]
+        keys = (codes, items, users) if timestamps is None else (timestamps, codes, items, users)
+        rows = np.lexsort(keys)
+        return cls(
+            users=users[rows],
+            items=items[rows].astype(np.int32),
+            ratings=codes[rows].astype(np.int8),
+            user_ids=user_ids[order],
+            item_ids=item_ids,
+            profiles=profiles[order],
+            scale=scale,
+            timestamps=None if timestamps is None else timestamps[rows],
+            source=source,
+        )
+
+    @property
+    def n_users(self) -> int:
+        """Number of users."""
+        return len(self.user_ids)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items known to the batch (all of them rated, unless the batch is part of a larger one)."""
+        return len(self.item_ids)
+
+    @property
+    def n_rows(self) -> int:
+        """Number of ratings."""
+        return len(self.users)
+
+    @cached_property
+    def indptr(self) -> IntArray:
+        """Where each user's rows begin, shape (n_users + 1,)."""
+        return np.searchsorted(self.users, np.arange(self.n_users + 1)).astype(np.int64)
+
+    @cached_property
+    def ascending(self) -> IntArray:
+        """Positions of the users in ascending order of their ids: the order of every file handed in or out."""
+        return np.argsort(self.user_ids, kind="stable")
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of the ratings, independent of row order and of what users are called."""
+        digest = hashlib.sha256()
+        digest.update(repr((self.scale.levels, self.scale.unknown, self.n_rows)).encode())
+        digest.update(np.ascontiguousarray(self.profiles).tobytes())
+        return digest.hexdigest()
+
+    @cached_property
+    def values(self) -> FloatArray:
+        """Each row's rating as a number in [0, 1], NaN where the rating is unknown."""
+        return self.scale.values[self.ratings]
+
+    def select(self, keep: BoolArray) -> RatingBatch:
+        """Return the ratings of some users, on the same items.
+
+        Parameters
+        ----------
+        keep : ndarray of shape (n_users,), bool
+            The users to keep.
+        """
+        rows = keep[self.users]
+        position = np.cumsum(keep, dtype=np.int32) - np.int32(1)
+        return replace(
+            self,
+            users=position[self.users[rows]],
+            items=self.items[rows],
+            ratings=self.ratings[rows],
+            user_ids=self.user_ids[keep],
+            profiles=self.profiles[keep],
+            timestamps=None if self.timestamps is None else self.timestamps[rows],
+        )
+
+    def __str__(self) -> str:
+        return f"{self.source}: {self.n_rows:,} ratings by {self.n_users:,} users on {self.n_items:,} items, {self.scale}"
+
+
+def _profile_digests(
+    users: AnyArray, items: AnyArray, codes: AnyArray, item_ids: AnyArray, n_users: int, timestamps: AnyArray | None
+) -> AnyArray:
+    """Return 128 bits a user: a sum over rows of mixed hashes, so that the order of rows cannot matter."""
+    item_hash = pd.util.hash_array(np.asarray(item_ids, dtype=object if item_ids.dtype.kind in "OUT" else None))
+    level_hash = pd.util.hash_array(np.arange(1, 129, dtype=np.int64))
+    order = np.argsort(users, kind="stable")
+    row = item_hash[items] + _MIX[0] * level_hash[codes]
+    if timestamps is not None:
+        row = row + _MIX[1] * pd.util.hash_array(timestamps)
+    starts = np.searchsorted(users[order], np.arange(n_users))
+    halves = [np.add.reduceat(_scramble(row ^ salt)[order], starts) for salt in _MIX]
+    return np.column_stack(halves)
+
+
+def _scramble(bits: AnyArray) -> AnyArray:
+    """Mix 64 bits (the finaliser of SplitMix64: Steele, Lea and Flood, 2014)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    scrambled: AnyArray = bits ^ (bits >> np.uint64(31))
+    return scrambled
