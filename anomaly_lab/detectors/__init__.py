@@ -1,0 +1,1 @@
+"""Detectors: one short file each, found by name in `anomaly_lab.registry`."""

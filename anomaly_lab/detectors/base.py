@@ -1,0 +1,133 @@
+"""Estimator-backed detectors: features, labels, weights and the sign of scores turned round once, here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Literal
+
+import numpy as np
+from optuna.distributions import CategoricalDistribution
+from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
+from sklearn.utils.class_weight import compute_sample_weight
+
+from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
+from anomaly_lab.errors import ContractError
+from anomaly_lab.evaluation.folds import HIDDEN, Query, Train
+from anomaly_lab.types import BoolArray, Float32Array, FloatArray, IntArray
+
+SCALERS = ("standard", "robust", "rank")
+FIT_ON = ("genuine", "everyone", "hidden")
+
+
+def make_scaler(name: str, n_rows: int) -> Any:
+    """Return a scaler by name; ``rank`` maps each column to a normal distribution by its ranks."""
+    if name == "rank":
+        return QuantileTransformer(
+            n_quantiles=min(200, n_rows), output_distribution="normal", subsample=100_000, random_state=0
+        )
+    return {"standard": StandardScaler, "robust": RobustScaler}[name]()
+
+
+@dataclass
+class EstimatorDetector:
+    """Base of detectors backed by a scikit-learn estimator on the feature matrix.
+
+    A subclass declares its hyperparameters as fields and builds its estimator. What is fitted goes from a feature
+    matrix to scores and is what a saved model holds.
+    """
+
+    task: ClassVar[str] = "fake-users"
+    families: ClassVar[tuple[str, ...] | None] = None
+    kind: ClassVar[Literal["supervised", "unsupervised"]]
+
+    estimator_: Any = field(init=False, repr=False, default=None)
+    names_: tuple[str, ...] = field(init=False, repr=False, default=())
+
+    def fit(self, train: Train, *, rng: np.random.Generator) -> EstimatorDetector:
+        """Fit on the features of everyone and the labels of the training users."""
+        features = train.features(self.families)
+        self.names_ = features.names
+        self.fit_matrix(features.matrix, train, seed=int(rng.integers(2**31 - 1)))
+        return self
+
+    def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
+        """Fit the estimator; `matrix` has a row for every user of the pool."""
+        raise ContractError(f"{type(self).__name__} must define fit_matrix")
+
+    def score_matrix(self, matrix: Float32Array) -> FloatArray:
+        """Return scores of rows of features, shape (n_rows,), higher = more anomalous."""
+        raise ContractError(f"{type(self).__name__} must define score_matrix")
+
+    def score(self, query: Query) -> FloatArray:
+        """Return scores of the query users."""
+        return self.score_matrix(query.features(self.families).matrix)
+
+
+@dataclass
+class SupervisedDetector(EstimatorDetector):
+    """Base of classifiers, each inside an imbalanced-learn pipeline so that a sampler acts in `fit` only."""
+
+    kind: ClassVar[Literal["supervised", "unsupervised"]] = "supervised"
+
+    sampler: Annotated[str, CategoricalDistribution(SAMPLERS)] = "none"
+    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "standard"
+
+    def build(self, seed: int) -> Any:
+        """Return the unfitted classifier."""
+        raise ContractError(f"{type(self).__name__} must define build")
+
+    def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
+        """Fit on the labelled users; without a sampler the classes are balanced by weights."""
+        from imblearn.pipeline import Pipeline  # imports scikit-learn's estimators, half a second
+
+        X, y = matrix[train.users], train.labels
+        steps = [("scaler", make_scaler(self.scaling, len(X)))]
+        weights = {}
+        sampler = make_sampler(self.sampler, y, seed)
+        if sampler is None:
+            weights = {"classifier__sample_weight": compute_sample_weight("balanced", y)}
+        else:
+            steps.append(("sampler", sampler))
+        self.estimator_ = Pipeline([*steps, ("classifier", self.build(seed))])
+        self.estimator_.fit(X, y, **weights)
+
+    def score_matrix(self, matrix: Float32Array) -> FloatArray:
+        """Return the probability of being generated, in [0, 1]."""
+        return np.asarray(self.estimator_.predict_proba(matrix)[:, 1], dtype=float)
+
+
+@dataclass
+class NoveltyDetector(EstimatorDetector):
+    """Base of one-class methods: they learn what users look like and score who does not."""
+
+    kind: ClassVar[Literal["supervised", "unsupervised"]] = "unsupervised"
+
+    fit_on: Annotated[str, CategoricalDistribution(FIT_ON)] = "genuine"
+    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "rank"
+
+    def build(self, seed: int, n_rows: int) -> Any:
+        """Return the unfitted estimator; its `score_samples` is high for normal users, as in scikit-learn."""
+        raise ContractError(f"{type(self).__name__} must define build")
+
+    def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
+        """Fit on known genuine users, on everyone, or on the users whose labels are hidden."""
+        from sklearn.pipeline import Pipeline
+
+        X = matrix[fit_rows(self.fit_on, train.visible)]
+        self.estimator_ = Pipeline([("scaler", make_scaler(self.scaling, len(X))), ("model", self.build(seed, len(X)))])
+        self.estimator_.fit(X)
+
+    def score_matrix(self, matrix: Float32Array) -> FloatArray:
+        """Return how abnormal each row is; scikit-learn's sign, lower is abnormal, is turned round here."""
+        return -np.asarray(self.estimator_.score_samples(matrix), dtype=float)
+
+
+def fit_rows(fit_on: str, visible: IntArray) -> BoolArray:
+    """Return which users a one-class method learns from, shape (n_users,)."""
+    if fit_on == "genuine":
+        rows: BoolArray = visible == 0
+    elif fit_on == "hidden":
+        rows = visible == HIDDEN
+    else:
+        rows = np.ones(len(visible), dtype=bool)
+    return rows

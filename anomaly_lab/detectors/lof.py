@@ -1,0 +1,25 @@
+"""Local outlier factor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from optuna.distributions import IntDistribution
+
+from anomaly_lab.detectors.base import NoveltyDetector
+
+
+@dataclass
+class LocalOutlierFactorDetector(NoveltyDetector):
+    """Local outlier factor: density beside that of the neighbours (Breunig et al., 2000)."""
+
+    n_neighbors: Annotated[int, IntDistribution(5, 100, log=True)] = 30
+
+    def build(self, seed: int, n_rows: int) -> Any:
+        """Return the factor's estimator; it draws nothing at random."""
+        from sklearn.neighbors import LocalOutlierFactor
+
+        return LocalOutlierFactor(
+            n_neighbors=min(self.n_neighbors, n_rows - 1), novelty=True, algorithm="brute", n_jobs=1
+        )

@@ -1,0 +1,36 @@
+"""Multi-layer perceptron."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+from anomaly_lab.detectors.base import SupervisedDetector
+
+
+@dataclass
+class MLPDetector(SupervisedDetector):
+    """Multi-layer perceptron of one or two hidden layers, trained by Adam (Kingma and Ba, 2015)."""
+
+    hidden: Annotated[int, IntDistribution(8, 128, log=True)] = 32
+    layers: Annotated[int, IntDistribution(1, 2)] = 1
+    activation: Annotated[str, CategoricalDistribution(("relu", "tanh"))] = "tanh"
+    alpha: Annotated[float, FloatDistribution(1e-4, 10.0, log=True)] = 1.0
+    learning_rate: Annotated[float, FloatDistribution(1e-4, 1e-2, log=True)] = 1e-3
+
+    def build(self, seed: int) -> Any:
+        """Return the network."""
+        from sklearn.neural_network import MLPClassifier
+
+        return MLPClassifier(
+            hidden_layer_sizes=(self.hidden,) * self.layers,
+            activation=self.activation,
+            alpha=self.alpha,
+            learning_rate_init=self.learning_rate,
+            batch_size=128,
+            max_iter=60,
+            early_stopping=False,
+            random_state=seed,
+        )

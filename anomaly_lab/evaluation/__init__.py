@@ -1,0 +1,1 @@
+"""Evaluation: metrics, folds, and the engine that runs one model on one question."""

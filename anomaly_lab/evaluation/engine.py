@@ -1,0 +1,207 @@
+"""The engine: it runs one model on the folds of one question, checks what comes back, and scores it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from threadpoolctl import threadpool_limits
+
+from anomaly_lab.errors import ContractError
+from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
+from anomaly_lab.evaluation.metrics import best_f1_threshold, mean_interval, roc_auc_variance, score_metrics
+from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.types import FloatArray, IntArray
+
+
+class Model(Protocol):
+    """What a registered model is: a dataclass of hyperparameters with two methods."""
+
+    def fit(self, train: Train, *, rng: np.random.Generator) -> Any:
+        """Learn from everyone's ratings and the training users' labels."""
+
+    def score(self, query: Query) -> FloatArray:
+        """Return one finite float a query user, higher = more anomalous."""
+
+
+@dataclass(frozen=True, eq=False)
+class FoldResult:
+    """What a model did on one fold.
+
+    Parameters
+    ----------
+    name : str
+        The fold's name.
+    metrics : dict of str to float
+        Every metric of `score_metrics`, and ``auc_variance``.
+    threshold : float
+        Chosen on out-of-fold scores of the training users.
+    scale : float
+        Spread of those scores, by which exports are calibrated.
+    users : ndarray of shape (n_queries,)
+        Ids of the query users as their file names them.
+    scores, truth : ndarray of shape (n_queries,)
+        What the model said, and what was true.
+    """
+
+    name: str
+    metrics: dict[str, float]
+    threshold: float
+    scale: float
+    users: np.ndarray[Any, Any]
+    scores: FloatArray
+    truth: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class RunResult:
+    """What a model did on a question.
+
+    Parameters
+    ----------
+    model : str
+        The model's registered name.
+    params : dict of str to Any
+        Its hyperparameters.
+    seed : int
+        Seed of the run's randomness.
+    folds : tuple of FoldResult
+        One a fold.
+    seconds : dict of str to float
+        Time spent per stage: ``features``, ``fit``, ``score``, ``threshold``.
+    """
+
+    model: str
+    params: dict[str, Any]
+    seed: int
+    folds: tuple[FoldResult, ...]
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """Means over folds under fixed names, with ``auc_low`` and ``auc_high`` (95 %) and the seconds in all."""
+        names = [name for name in self.folds[0].metrics if all(name in fold.metrics for fold in self.folds)]
+        means = {name: float(np.mean([fold.metrics[name] for fold in self.folds])) for name in names}
+        del means["auc_variance"]
+        aucs = np.array([fold.metrics["auc"] for fold in self.folds])
+        variances = np.array([fold.metrics["auc_variance"] for fold in self.folds])
+        means["auc_low"], means["auc_high"] = mean_interval(aucs, variances)
+        means["auc_se"] = float(np.sqrt(variances.sum()) / len(aucs))
+        means["threshold"] = float(np.mean([fold.threshold for fold in self.folds]))
+        means["seconds"] = sum(self.seconds.values())
+        return means
+
+
+class Stopwatch:
+    """Adds up wall-clock seconds by stage."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        """Add the time of a block to a stage."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
+
+
+def run(
+    name: str, model: type, params: Mapping[str, Any], folds: Iterable[Fold], store: FeatureStore, *, seed: int
+) -> RunResult:
+    """Run one model with one set of hyperparameters on every fold of a question.
+
+    Parameters
+    ----------
+    name : str
+        The model's registered name.
+    model : type
+        Its class.
+    params : mapping of str to Any
+        Hyperparameters; those not given stand at their defaults.
+    folds : iterable of Fold
+        The question.
+    store : FeatureStore
+        Where features come from.
+    seed : int
+        The run's randomness: each fit draws from (seed, number of the fold, number of the inner fold).
+
+    Raises
+    ------
+    ContractError
+        If the model returns anything but one finite float a query.
+    """
+    watch = Stopwatch()
+    results = []
+    with threadpool_limits(1):  # one numeric thread a worker: the same sums in the same order wherever it runs
+        for number, fold in enumerate(folds):
+            scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
+            with watch("threshold"):
+                threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
+            metrics = score_metrics(fold.truth, scores, threshold, fold.kinds)
+            metrics["auc_variance"] = roc_auc_variance(fold.truth, scores)
+            results.append(FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth))
+    return RunResult(name, dict(params), seed, tuple(results), watch.seconds)
+
+
+def choose_threshold(
+    name: str, model: type, params: Mapping[str, Any], fold: Fold, store: FeatureStore, *, seed: list[int]
+) -> tuple[float, float]:
+    """Return the threshold with the best F1 on the training users' out-of-fold scores, and their spread."""
+    truth, scores = [], []
+    for number, inner in enumerate(inner_folds(fold), start=1):
+        scores.append(_fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch()))
+        truth.append(inner.truth)
+    out_of_fold = np.concatenate(scores)
+    spread = float(np.std(out_of_fold))
+    return best_f1_threshold(np.concatenate(truth), out_of_fold), spread if spread > 0 else 1.0
+
+
+def query_ids(fold: Fold) -> np.ndarray[Any, Any]:
+    """Return the ids of a fold's query users as their file names them."""
+    batch = fold.pool.batches[fold.pool.batch_of[fold.query[0]]]
+    return batch.user_ids[fold.pool.row_of[fold.query]]
+
+
+def _fit_and_score(
+    name: str,
+    model: type,
+    params: Mapping[str, Any],
+    fold: Fold,
+    store: FeatureStore,
+    seed: list[int],
+    watch: Stopwatch,
+) -> FloatArray:
+    train, query = train_view(fold, store), query_view(fold, store)
+    with watch("features"):
+        train.features(getattr(model, "families", None))
+    fitted: Model = model(**params)
+    with watch("fit"):
+        fitted.fit(train, rng=np.random.default_rng(seed))
+    with watch("score"):
+        return checked_scores(name, fitted.score(query), len(fold.query))
+
+
+def checked_scores(name: str, scores: Any, n_queries: int) -> FloatArray:
+    """Return scores as floats if they are what the task asks for.
+
+    Raises
+    ------
+    ContractError
+        If there is not exactly one finite number a query user.
+    """
+    found = np.asarray(scores)
+    if found.shape != (n_queries,) or found.dtype.kind not in "fiu":
+        raise ContractError(
+            f"{name}.score must return one number a query user, shape ({n_queries},), "
+            f"found {found.dtype} of shape {found.shape}"
+        )
+    if not np.isfinite(found).all():
+        raise ContractError(f"{name}.score must return finite numbers, found {int((~np.isfinite(found)).sum())} that are not")
+    return found.astype(float)

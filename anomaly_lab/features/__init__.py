@@ -1,0 +1,1 @@
+"""Features: what each user looks like beside reference users of other folds."""

@@ -1,0 +1,109 @@
+"""Family *popularity*: which items a user rated, whatever the ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, log1p, logit
+
+from anomaly_lab.features.agreement import item_means
+from anomaly_lab.features.rows import correlation, item_users, per_user
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import FloatArray
+
+CELLS_AT_ONCE = 4_000_000
+"""Cells of the (activity, item) table held in memory at a time."""
+
+
+def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+    """Describe the popularity of the items each user chose.
+
+    Popularity is the share of reference users who rated an item, so the size of the population cancels.
+
+    Parameters
+    ----------
+    users : RatingBatch
+        The users to describe.
+    reference : RatingBatch
+        The users whose choices make the popularity.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_users,)
+        ``mean_log``, ``std_log``, ``mean`` of popularity; ``above_q<25|50|75|90>``, shares of items more popular than
+        that quantile of the catalogue; ``rating_correlation`` and ``rating_slope`` of known ratings on log popularity;
+        ``liked_mean``, ``liked_std``, mean and spread of the item means of the chosen items; ``choice_z``, the
+        standardised log-likelihood of the set of items if each were chosen independently, tilted to the user's
+        activity.
+    """
+    share = (item_users(reference) + 1) / (reference.n_users + 2)
+    log_share = np.log(share)
+    n = np.maximum(per_user(users), 1)
+    at_log = log_share[users.items]
+    mean_log = per_user(users, at_log) / n
+    known = ~np.isnan(users.values)
+    own = np.where(known, users.values, 0.0)
+    rating_correlation, slope = correlation(users, own, at_log, known)
+    item_mean = item_means(reference).mean[users.items]
+    liked = per_user(users, item_mean) / n
+    columns = {
+        "mean_log": mean_log,
+        "std_log": np.sqrt(np.maximum(per_user(users, at_log**2) / n - mean_log**2, 0)),
+        "mean": per_user(users, share[users.items]) / n,
+        "rating_correlation": rating_correlation,
+        "rating_slope": slope,
+        "liked_mean": liked,
+        "liked_std": np.sqrt(np.maximum(per_user(users, item_mean**2) / n - liked**2, 0)),
+        "choice_z": choice_z(users, share),
+    }
+    for percent, bound in zip((25, 50, 75, 90), np.quantile(share, [0.25, 0.5, 0.75, 0.9]), strict=True):
+        columns[f"above_q{percent}"] = per_user(users, share[users.items] > bound) / n
+    return columns
+
+
+def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
+    """Return how typical each user's set of items is for an independent chooser of the same activity.
+
+    Each item i is chosen with probability ``expit(logit(share_i) + t)``, the tilt t set so that the expected number of
+    items equals the user's. All but the set's own sum depends on that number alone, so it is computed once for each
+    number that occurs.
+
+    Parameters
+    ----------
+    users : RatingBatch
+        The users to describe.
+    share : ndarray of shape (n_items,)
+        Share of reference users who rated each item, in (0, 1).
+
+    Returns
+    -------
+    ndarray of shape (n_users,)
+        Log-likelihood less its expectation, in standard deviations.
+    """
+    base = logit(np.clip(share, 1e-6, 1 - 1e-6))
+    first = np.ones(users.n_rows, dtype=bool)
+    first[1:] = (np.diff(users.users) != 0) | (np.diff(users.items) != 0)
+    activity = per_user(users, first)
+    sizes, which = np.unique(activity, return_inverse=True)
+    tilt, log_none, expected, spread = (np.empty(len(sizes)) for _ in range(4))
+    step = max(1, CELLS_AT_ONCE // len(base))
+    for start in range(0, len(sizes), step):
+        part = slice(start, start + step)
+        tilt[part] = _tilt(base, sizes[part])
+        log_odds = base + tilt[part, None]
+        chance = expit(log_odds)
+        log_none[part] = -log1p(np.exp(log_odds)).sum(axis=1)
+        expected[part] = (chance * log_odds).sum(axis=1) + log_none[part]
+        spread[part] = np.sqrt((chance * (1 - chance) * log_odds**2).sum(axis=1))
+    found = per_user(users, base[users.items] * first) + activity * tilt[which] + log_none[which]
+    return (found - expected[which]) / np.maximum(spread[which], 1e-3)
+
+
+def _tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Solve sum(expit(base + t)) = size for t by bisection, one t a size."""
+    target = np.clip(sizes, 0.25, len(base) - 0.25)
+    low, high = np.full(len(sizes), -30.0), np.full(len(sizes), 30.0)
+    for _ in range(40):
+        middle = (low + high) / 2
+        above = expit(base + middle[:, None]).sum(axis=1) > target
+        high, low = np.where(above, middle, high), np.where(above, low, middle)
+    return (low + high) / 2

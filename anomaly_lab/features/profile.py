@@ -1,0 +1,73 @@
+"""Family *profile*: how a user uses the scale, whatever the items."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import entr, rel_entr
+
+from anomaly_lab.features.rows import level_counts, per_user
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import FloatArray
+
+
+def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+    """Describe each user's own ratings: their number, levels and moments.
+
+    Moments need numbers and leave ratings of unknown value out; a user without any known rating gets the scale's
+    middle and no spread. Levels are categories, the unknown level among them.
+
+    Parameters
+    ----------
+    users : RatingBatch
+        The users to describe.
+    reference : RatingBatch
+        The users to compare with (their histogram of levels).
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_users,)
+        ``log_count``, ``share_<level>`` for each level, ``mean``, ``std``, ``skewness``, ``kurtosis``, ``entropy``
+        (nats), ``levels_used``, ``top_share``, ``lowest``, ``highest``, ``extreme_share``, ``level_cv`` (the seed
+        notebook's coefficient of variation over level counts), ``divergence`` (Kullback-Leibler, nats, from the
+        reference's histogram).
+    """
+    counts = level_counts(users)
+    n = counts.sum(axis=1)
+    share = counts / n[:, None]
+    columns = {"log_count": np.log1p(n)}
+    for level, column in zip(users.scale.levels, share.T, strict=True):
+        columns[f"share_{level:g}"] = column
+    columns |= _moments(users)
+    histogram = level_counts(reference).sum(axis=0) + 1
+    columns |= {
+        "entropy": entr(share).sum(axis=1),
+        "levels_used": (counts > 0).mean(axis=1),
+        "top_share": share.max(axis=1),
+        "extreme_share": share[:, 0] + share[:, users.scale.n_ordered - 1],
+        "level_cv": counts.std(axis=1) / counts.mean(axis=1),
+        "divergence": rel_entr(share, histogram / histogram.sum()).sum(axis=1),
+    }
+    return columns
+
+
+def _moments(users: RatingBatch) -> dict[str, FloatArray]:
+    known = ~np.isnan(users.values)
+    weight = known.astype(float)
+    values = np.where(known, users.values, 0.0)
+    n_known = per_user(users, weight)
+    n = np.maximum(n_known, 1)
+    mean = np.where(n_known > 0, per_user(users, values) / n, 0.5)
+    centred = (values - mean[users.users]) * weight
+    std = np.sqrt(per_user(users, centred**2) / n)
+    lowest = np.full(users.n_users, np.inf)
+    highest = np.full(users.n_users, -np.inf)
+    np.minimum.at(lowest, users.users[known], values[known])
+    np.maximum.at(highest, users.users[known], values[known])
+    return {
+        "mean": mean,
+        "std": std,
+        "skewness": per_user(users, centred**3) / n / (std**3 + 1e-3),
+        "kurtosis": per_user(users, centred**4) / n / (std**4 + 1e-4),
+        "lowest": np.where(n_known > 0, lowest, 0.5),
+        "highest": np.where(n_known > 0, highest, 0.5),
+    }

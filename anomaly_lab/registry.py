@@ -1,0 +1,188 @@
+"""Registries: models and feature families by name, built in or installed, listed without importing any of them."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from functools import cached_property
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import Any
+
+from anomaly_lab.errors import ConfigError, PluginError
+
+BUILT_IN = "built-in"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One registered name.
+
+    Parameters
+    ----------
+    name : str
+        What users type and boards show.
+    target : str
+        Where it is defined: ``"module:Class"``.
+    origin : str
+        ``"built-in"``, or the name of the distribution that registers it.
+    """
+
+    name: str
+    target: str
+    origin: str = BUILT_IN
+
+    def load(self) -> Any:
+        """Import and return the registered object.
+
+        Raises
+        ------
+        PluginError
+            If the module or the attribute cannot be imported; the message says whose it is.
+        """
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:  # a plugin may fail in any way while it is imported
+            raise PluginError(
+                f"'{self.name}' ({self.target}, from {self.origin}) cannot be loaded: "
+                f"{type(error).__name__}: {error}; mend or uninstall it"
+            ) from error
+
+    @cached_property
+    def _definition(self) -> ast.ClassDef | ast.FunctionDef:
+        """The definition as it stands in the source: reading it runs none of the module."""
+        module, _, attribute = self.target.partition(":")
+        spec = importlib.util.find_spec(module)
+        if spec is None or spec.origin is None:
+            raise PluginError(f"module {module} not found")
+        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        for node in tree.body:
+            if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
+                return node
+        raise PluginError(f"module {module} does not define {attribute}")
+
+    @cached_property
+    def error(self) -> str | None:
+        """Why the entry cannot be read, None if it can. An error that shows on import only is found by `load`."""
+        try:
+            _ = self._definition
+        except (ImportError, SyntaxError, OSError, ValueError) as error:
+            return f"{type(error).__name__}: {error}" if not isinstance(error, PluginError) else str(error)
+        return None
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring, empty if the entry cannot be read."""
+        if self.error is not None:
+            return ""
+        return (ast.get_docstring(self._definition) or "").partition("\n")[0]
+
+    def constant(self, name: str) -> Any:
+        """Return a literal class attribute as it stands in the source, None if there is none."""
+        if self.error is not None:
+            return None
+        for node in self._definition.body:
+            if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.target.id == name:
+                return ast.literal_eval(node.value) if node.value is not None else None
+        return None
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Names of one sort of plugin.
+
+    Parameters
+    ----------
+    sort : str
+        What the names stand for, in messages: ``"model"``.
+    group : str
+        Entry-point group that other distributions register in.
+    built_in : mapping of str to str
+        Built-in names and their targets, ``"module:Class"``; they take the same path as plugins.
+    """
+
+    sort: str
+    group: str
+    built_in: Mapping[str, str] = field(default_factory=dict)
+
+    def entries(self) -> dict[str, Entry]:
+        """Return every registered entry by name, built-in ones first.
+
+        Raises
+        ------
+        PluginError
+            If two entries share a name; the message names both.
+        """
+        found = {name: Entry(name, target) for name, target in self.built_in.items()}
+        for point in sorted(entry_points(group=self.group), key=lambda point: (point.name, point.value)):
+            entry = Entry(point.name, point.value, _origin(point))
+            if entry.name in found:
+                other = found[entry.name]
+                raise PluginError(
+                    f"two {self.sort}s are called '{entry.name}': {other.target} ({other.origin}) and "
+                    f"{entry.target} ({entry.origin}); rename one or uninstall it"
+                )
+            found[entry.name] = entry
+        return found
+
+    def get(self, name: str) -> Entry:
+        """Return the entry of one name.
+
+        Raises
+        ------
+        ConfigError
+            If there is none; the message suggests the nearest names.
+        """
+        entries = self.entries()
+        if name not in entries:
+            near = get_close_matches(name, entries, n=3)
+            hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(entries)}"
+            raise ConfigError(f"there is no {self.sort} '{name}'; {hint}")
+        return entries[name]
+
+    def load(self, name: str) -> Any:
+        """Import and return the object registered under a name."""
+        return self.get(name).load()
+
+
+def _origin(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "an installed distribution"
+
+
+MODELS = Registry(
+    "model",
+    "anomaly_lab.models",
+    {
+        "logistic-regression": "anomaly_lab.detectors.logistic_regression:LogisticRegressionDetector",
+        "random-forest": "anomaly_lab.detectors.random_forest:RandomForestDetector",
+        "gradient-boosting": "anomaly_lab.detectors.gradient_boosting:GradientBoostingDetector",
+        "mlp": "anomaly_lab.detectors.mlp:MLPDetector",
+        "one-class-svm": "anomaly_lab.detectors.one_class_svm:OneClassSVMDetector",
+        "isolation-forest": "anomaly_lab.detectors.isolation_forest:IsolationForestDetector",
+        "knn-distance": "anomaly_lab.detectors.knn_distance:KNNDistanceDetector",
+        "lof": "anomaly_lab.detectors.lof:LocalOutlierFactorDetector",
+        "mahalanobis": "anomaly_lab.detectors.mahalanobis:MahalanobisDetector",
+        "gaussian-mixture": "anomaly_lab.detectors.gaussian_mixture:GaussianMixtureDetector",
+        "seed-notebook": "anomaly_lab.detectors.seed_notebook:SeedNotebookDetector",
+    },
+)
+
+FEATURES = Registry(
+    "feature family",
+    "anomaly_lab.features",
+    {
+        "profile": "anomaly_lab.features.profile:profile",
+        "agreement": "anomaly_lab.features.agreement:agreement",
+        "popularity": "anomaly_lab.features.popularity:popularity",
+        "likelihood": "anomaly_lab.features.likelihood:likelihood",
+        "seed": "anomaly_lab.features.seed:seed",
+    },
+)
+
+DEFAULT_FAMILIES = ("profile", "agreement", "popularity", "likelihood")
+"""Families a detector sees unless it or the user says otherwise."""

@@ -1,0 +1,109 @@
+"""Task *fake-users*: one anomaly score per user of a round."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from anomaly_lab.errors import DataError
+from anomaly_lab.evaluation.folds import HIDDEN, Fold, parts
+from anomaly_lab.evaluation.metrics import MetricSpec
+from anomaly_lab.ratings.labels import Labels, Round
+from anomaly_lab.ratings.pool import RatingPool, pool
+from anomaly_lab.types import IntArray
+
+PROTOCOLS = {
+    "next-round": "each labelled round queried once, trained on all others",
+    "in-round": "stratified five-fold cross-validation within each round",
+    "forward": "each round but the first queried once, trained on earlier ones only",
+}
+IN_ROUND_PARTS = 5
+
+
+@dataclass(frozen=True)
+class FakeUsers:
+    """Which users' ratings were generated rather than lived?"""
+
+    name: ClassVar[str] = "fake-users"
+    version: ClassVar[int] = 1
+    outputs: ClassVar[int] = 1
+    primary: ClassVar[MetricSpec] = MetricSpec("auc", "maximize", "area under the ROC curve, mean over query rounds")
+    tie_breaker: ClassVar[MetricSpec] = MetricSpec("f1", "maximize", "F1 at the threshold chosen in training")
+
+    def folds(self, rounds: Sequence[Round], protocol: str) -> Iterator[Fold]:
+        """Yield the folds of a protocol.
+
+        Parameters
+        ----------
+        rounds : sequence of Round
+            Labelled rounds, oldest first.
+        protocol : str
+            One of `PROTOCOLS`.
+        """
+        if protocol == "in-round":
+            for one in rounds:
+                yield from _in_round(one)
+        elif protocol == "next-round":
+            joint = pool([one.ratings for one in rounds])
+            for number in range(len(rounds)):
+                yield query_round(joint, rounds, number)
+        else:
+            for number in range(1, len(rounds)):
+                earlier = rounds[: number + 1]
+                yield query_round(pool([one.ratings for one in earlier]), earlier, number)
+
+
+def query_round(joint: RatingPool, rounds: Sequence[Round], queried: int) -> Fold:
+    """Return the fold that asks for one round given the labels of all the others."""
+    visible = np.full(joint.n_users, HIDDEN, dtype=np.int64)
+    kinds = np.full(joint.n_users, HIDDEN, dtype=np.int64)
+    for number, one in enumerate(rounds):
+        if number != queried:
+            labels = _labels(one)
+            visible[joint.positions(number)] = labels.fake
+            kinds[joint.positions(number)] = labels.fake if labels.kinds is None else labels.kinds
+    labels = _labels(rounds[queried])
+    query = np.sort(joint.positions(queried))
+    row = joint.row_of[query]
+    return Fold(
+        name=rounds[queried].name,
+        pool=joint,
+        visible=visible,
+        query=query,
+        truth=labels.fake[row],
+        kinds=None if labels.kinds is None else labels.kinds[row],
+        known_kinds=kinds,
+    )
+
+
+def _in_round(one: Round) -> Iterator[Fold]:
+    labels = _labels(one)
+    alone = pool([one.ratings])
+    fake = labels.fake[alone.row_of]
+    kinds = fake if labels.kinds is None else labels.kinds[alone.row_of]
+    everyone = np.ones(alone.n_users, dtype=bool)
+    for number, part in enumerate(parts(alone, everyone, kinds, IN_ROUND_PARTS)):
+        yield Fold(
+            name=f"{one.name}/{number}",
+            pool=alone,
+            visible=_hide(fake, part),
+            query=part,
+            truth=fake[part],
+            kinds=None if labels.kinds is None else kinds[part],
+            known_kinds=_hide(kinds, part),
+        )
+
+
+def _hide(labels: IntArray, part: IntArray) -> IntArray:
+    visible = labels.copy()
+    visible[part] = HIDDEN
+    return visible
+
+
+def _labels(one: Round) -> Labels:
+    if one.labels is None:
+        raise DataError(f"{one.path or one.name}: must have labels (key 'y'), found none")
+    return one.labels
