@@ -15,7 +15,7 @@ from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
 from anomaly_lab.evaluation.metrics import best_f1_threshold, mean_interval, roc_auc_variance, score_metrics
 from anomaly_lab.features.extract import FeatureStore
-from anomaly_lab.types import FloatArray, IntArray
+from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
 class Model(Protocol):
@@ -52,7 +52,7 @@ class FoldResult:
     metrics: dict[str, float]
     threshold: float
     scale: float
-    users: np.ndarray[Any, Any]
+    users: AnyArray
     scores: FloatArray
     truth: IntArray
 
@@ -113,7 +113,14 @@ class Stopwatch:
 
 
 def run(
-    name: str, model: type, params: Mapping[str, Any], folds: Iterable[Fold], store: FeatureStore, *, seed: int
+    name: str,
+    model: type,
+    params: Mapping[str, Any],
+    folds: Iterable[Fold],
+    store: FeatureStore,
+    *,
+    seed: int,
+    thresholds: bool = True,
 ) -> RunResult:
     """Run one model with one set of hyperparameters on every fold of a question.
 
@@ -131,6 +138,9 @@ def run(
         Where features come from.
     seed : int
         The run's randomness: each fit draws from (seed, number of the fold, number of the inner fold).
+    thresholds : bool
+        Whether to choose a threshold on out-of-fold scores (three more fits a fold); without it, only metrics that
+        need none are of use.
 
     Raises
     ------
@@ -142,8 +152,10 @@ def run(
     with threadpool_limits(1):  # one numeric thread a worker: the same sums in the same order wherever it runs
         for number, fold in enumerate(folds):
             scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
-            with watch("threshold"):
-                threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
+            threshold, scale = float(np.median(scores)), 1.0
+            if thresholds:
+                with watch("threshold"):
+                    threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
             metrics = score_metrics(fold.truth, scores, threshold, fold.kinds)
             metrics["auc_variance"] = roc_auc_variance(fold.truth, scores)
             results.append(FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth))
@@ -163,10 +175,11 @@ def choose_threshold(
     return best_f1_threshold(np.concatenate(truth), out_of_fold), spread if spread > 0 else 1.0
 
 
-def query_ids(fold: Fold) -> np.ndarray[Any, Any]:
+def query_ids(fold: Fold) -> AnyArray:
     """Return the ids of a fold's query users as their file names them."""
     batch = fold.pool.batches[fold.pool.batch_of[fold.query[0]]]
-    return batch.user_ids[fold.pool.row_of[fold.query]]
+    ids: AnyArray = batch.user_ids[fold.pool.row_of[fold.query]]
+    return ids
 
 
 def _fit_and_score(
@@ -203,5 +216,7 @@ def checked_scores(name: str, scores: Any, n_queries: int) -> FloatArray:
             f"found {found.dtype} of shape {found.shape}"
         )
     if not np.isfinite(found).all():
-        raise ContractError(f"{name}.score must return finite numbers, found {int((~np.isfinite(found)).sum())} that are not")
+        raise ContractError(
+            f"{name}.score must return finite numbers, found {int((~np.isfinite(found)).sum())} that are not"
+        )
     return found.astype(float)

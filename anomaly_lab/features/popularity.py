@@ -99,11 +99,11 @@ def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
 
 
 def _tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
-    """Solve sum(expit(base + t)) = size for t by bisection, one t a size."""
+    """Solve sum(expit(base + t)) = size for t, one t a size: read off a grid, then two steps of Newton's method."""
     target = np.clip(sizes, 0.25, len(base) - 0.25)
-    low, high = np.full(len(sizes), -30.0), np.full(len(sizes), 30.0)
-    for _ in range(40):
-        middle = (low + high) / 2
-        above = expit(base + middle[:, None]).sum(axis=1) > target
-        high, low = np.where(above, middle, high), np.where(above, low, middle)
-    return (low + high) / 2
+    grid = np.linspace(-30, 30, 601)
+    tilt = np.interp(target, [float(expit(base + t).sum()) for t in grid], grid)
+    for _ in range(2):
+        chance = expit(base + tilt[:, None])
+        tilt = tilt + (target - chance.sum(axis=1)) / np.maximum((chance * (1 - chance)).sum(axis=1), 1e-9)
+    return np.asarray(tilt, dtype=float)

@@ -81,6 +81,8 @@ class TeamFeatures:
                 raise DataError(f"{self.source}: each user must have one row, found user {user} twice; add a 'round'")
             missing = pd.Index(batch.user_ids).difference(rows.index)
             if len(missing):
-                raise DataError(f"{self.source}: every user of {batch.source} must have a row, found none for {missing[0]}")
+                raise DataError(
+                    f"{self.source}: every user of {batch.source} must have a row, found none for {missing[0]}"
+                )
             matrix[pool.positions(number)] = rows.loc[batch.user_ids].to_numpy(dtype=np.float32)
         return matrix

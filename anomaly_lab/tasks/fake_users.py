@@ -25,7 +25,7 @@ IN_ROUND_PARTS = 5
 
 @dataclass(frozen=True)
 class FakeUsers:
-    """Which users' ratings were generated rather than lived?"""
+    """Ask which users' ratings were generated rather than lived."""
 
     name: ClassVar[str] = "fake-users"
     version: ClassVar[int] = 1

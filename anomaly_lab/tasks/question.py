@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from anomaly_lab.errors import ConfigError, DataError
@@ -36,7 +36,7 @@ class Question:
 
     rounds: tuple[Round, ...]
     protocol: str
-    task: FakeUsers = FakeUsers()
+    task: FakeUsers = field(default_factory=FakeUsers)
 
     def __post_init__(self) -> None:
         if self.protocol not in PROTOCOLS:

@@ -1,0 +1,51 @@
+"""A refitted detector with its calibration: from a feature matrix to hand-in scores."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from anomaly_lab.types import Float32Array, FloatArray
+
+
+def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
+    """Return scores in (0, 1), 0.5 where the threshold is, their order kept.
+
+    The softsign ``0.5 + 0.5·z / (1 + |z|)`` of z = (score - threshold) / scale saturates far later than a logistic
+    curve, so close scores stay apart.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_users,)
+        Raw scores, higher = more anomalous.
+    threshold : float
+        The raw score from which users are flagged.
+    scale : float
+        Spread of raw scores, > 0.
+    """
+    z = (scores - threshold) / scale
+    calibrated: FloatArray = 0.5 + 0.5 * z / (1 + np.abs(z))
+    return calibrated
+
+
+@dataclass
+class CalibratedDetector:
+    """A fitted detector, its threshold and its spread.
+
+    Parameters
+    ----------
+    detector : EstimatorDetector
+        Fitted.
+    threshold, scale : float
+        See `calibrate`.
+    """
+
+    detector: Any
+    threshold: float
+    scale: float
+
+    def score_matrix(self, matrix: Float32Array) -> FloatArray:
+        """Return calibrated scores of rows of features, shape (n_rows,), 0.5 and above = flagged."""
+        return calibrate(self.detector.score_matrix(matrix), self.threshold, self.scale)

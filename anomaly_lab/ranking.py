@@ -1,0 +1,101 @@
+"""The course's rule: order by AUC, ties closer than 0.005 broken by F1, made into an order.
+
+"Closer than 0.005 means tied" is not transitive, so sorting by it gives different boards for different input orders. Here
+the leader of those not yet placed anchors a band: everyone strictly less than 0.005 below it is tied with it and ordered
+by F1; the next band starts at the first run that is not tied.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+TIE_MARGIN = 0.005
+
+
+@dataclass(frozen=True)
+class Contender:
+    """What the rule looks at.
+
+    Parameters
+    ----------
+    key : str
+        Identifies the run; the last tie-breaker.
+    auc : float
+        Primary metric, in [0, 1].
+    f1 : float
+        Tie-breaker, in [0, 1]; NaN counts as lowest.
+    submitted : float
+        When it was handed in; earlier is better.
+    """
+
+    key: str
+    auc: float
+    f1: float
+    submitted: float = 0.0
+
+
+@dataclass(frozen=True)
+class Placing:
+    """Where a contender stands, and why.
+
+    Parameters
+    ----------
+    rank, band : int
+        From 1.
+    contender : Contender
+        Who.
+    why : str
+        The reason in words.
+    """
+
+    rank: int
+    band: int
+    contender: Contender
+    why: str
+
+
+def rank(contenders: Iterable[Contender], margin: float = TIE_MARGIN) -> list[Placing]:
+    """Return contenders in order, best first; the order of the input does not matter.
+
+    Parameters
+    ----------
+    contenders : iterable of Contender
+        Whoever answered the same question.
+    margin : float
+        AUCs strictly closer than this are tied; the difference is rounded to 12 decimals, for 0.563 - 0.558 < 0.005 in
+        floating point.
+    """
+    left = sorted(contenders, key=lambda one: (-one.auc, -_f1(one), one.submitted, one.key))
+    placings: list[Placing] = []
+    band = 0
+    while left:
+        band += 1
+        leader = left[0]
+        tied = [one for one in left if round(leader.auc - one.auc, 12) < margin]
+        left = left[len(tied) :]
+        tied.sort(key=lambda one: (-_f1(one), -one.auc, one.submitted, one.key))
+        for place, one in enumerate(tied):
+            why = _why(place, tied, leader, band, placings, margin)
+            placings.append(Placing(len(placings) + 1, band, one, why))
+    return placings
+
+
+def _f1(one: Contender) -> float:
+    return one.f1 if one.f1 == one.f1 else float("-inf")
+
+
+def _why(place: int, tied: list[Contender], leader: Contender, band: int, above: list[Placing], margin: float) -> str:
+    one = tied[place]
+    if len(tied) == 1:
+        if not above:
+            return "highest AUC"
+        anchor = max(placing.contender.auc for placing in above if placing.band == band - 1)
+        return f"AUC {anchor - one.auc:.3f} below the band above"
+    if place == 0:
+        return (
+            f"highest AUC and F1 of {len(tied)} tied"
+            if one == leader
+            else f"tied at AUC {leader.auc:.3f} (within {margin:g}), highest F1 of {len(tied)}"
+        )
+    return f"tied at AUC {leader.auc:.3f} (within {margin:g}), F1 {tied[place - 1].f1 - one.f1:.3f} lower"
