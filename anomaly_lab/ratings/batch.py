@@ -10,7 +10,8 @@ import numpy as np
 import pandas as pd
 
 from anomaly_lab.errors import DataError
-from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.ratings.rows import ARRAY_ROWS, RowNames, refuse, whole_numbers
+from anomaly_lab.ratings.scale import RatingScale, format_levels
 from anomaly_lab.types import AnyArray, BoolArray, FloatArray, IntArray
 
 _MIX = np.array([0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F], dtype=np.uint64)
@@ -73,6 +74,7 @@ class RatingBatch:
         scale: RatingScale,
         timestamps: AnyArray | None = None,
         source: str = "ratings",
+        rows: RowNames = ARRAY_ROWS,
     ) -> RatingBatch:
         """Return the batch of ratings given as rows in any order.
 
@@ -88,11 +90,14 @@ class RatingBatch:
             Seconds since 1970.
         source : str
             Where the rows came from, for messages.
+        rows : RowNames
+            How messages name a row.
 
         Raises
         ------
         DataError
-            If there is no row, the columns differ in length, or a rating is not a level of the scale.
+            If there is no row, the columns differ in length, an id is missing or neither integer nor string, or a
+            rating is not a level of the scale.
         """
         ratings = np.asarray(ratings, dtype=float)
         if len(ratings) == 0:
@@ -103,14 +108,15 @@ class RatingBatch:
                 f"found {len(users)}, {len(items)} and {len(ratings)}"
             )
         codes = scale.encode(ratings)
-        if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
-            raise DataError(
-                f"{source}: row {row}: a rating on scale {scale.name} must be one of "
-                f"{', '.join(f'{level:g}' for level in scale.levels)}, found {ratings[row]:g}"
-            )
-        user_codes, user_ids = pd.factorize(np.asarray(users), sort=True)
-        item_codes, item_ids = pd.factorize(np.asarray(items), sort=True)
+        refuse(
+            codes < 0,
+            f"a rating on scale {scale.name} must be one of {format_levels(scale.levels)}",
+            ratings,
+            source=source,
+            rows=rows,
+        )
+        user_codes, user_ids = pd.factorize(_as_ids(users, "user", source, rows), sort=True)
+        item_codes, item_ids = pd.factorize(_as_ids(items, "item", source, rows), sort=True)
         times = None if timestamps is None else np.asarray(timestamps, dtype=np.int64)
         return cls._canonical(
             user_codes,
@@ -136,7 +142,7 @@ class RatingBatch:
         timestamps: AnyArray | None,
         source: str,
     ) -> RatingBatch:
-        profiles = _profile_digests(users, items, codes, item_ids, len(user_ids), timestamps)
+        profiles = _profile_digests(users, items, codes, item_ids, n_users=len(user_ids), timestamps=timestamps)
         order = np.lexsort((np.arange(len(user_ids)), profiles[:, 1], profiles[:, 0]))
         position = np.empty(len(order), dtype=np.int32)
         position[order] = np.arange(len(order), dtype=np.int32)
@@ -184,14 +190,15 @@ class RatingBatch:
     def digest(self) -> str:
         """SHA-256 of the ratings, independent of row order and of what users are called."""
         digest = hashlib.sha256()
-        digest.update(repr((self.scale.levels, self.scale.unknown, self.n_rows)).encode())
+        levels = [float(level) for level in self.scale.levels]
+        digest.update(repr((levels, self.scale.n_ordered, self.n_rows)).encode())
         digest.update(np.ascontiguousarray(self.profiles).tobytes())
         return digest.hexdigest()
 
     @cached_property
     def values(self) -> FloatArray:
         """Each row's rating as a number in [0, 1], NaN where the rating is unknown."""
-        return self.scale.values[self.ratings]
+        return np.take(self.scale.values, self.ratings)
 
     def select(self, keep: BoolArray) -> RatingBatch:
         """Return the ratings of some users, on the same items.
@@ -214,14 +221,30 @@ class RatingBatch:
         )
 
     def __str__(self) -> str:
-        return f"{self.source}: {self.n_rows:,} ratings by {self.n_users:,} users on {self.n_items:,} items, {self.scale}"
+        return (
+            f"{self.source}: {self.n_rows:,} ratings by {self.n_users:,} users on {self.n_items:,} items, {self.scale}"
+        )
+
+
+def _as_ids(ids: AnyArray, what: str, source: str, rows: RowNames) -> AnyArray:
+    """Return ids as int64 or as Python strings, so that the same ids have the same digest from every file."""
+    ids = np.asarray(ids)
+    must = f"every {what} id must be an integer or a string"
+    if ids.dtype.kind == "O":
+        refuse(pd.isna(ids), must, ids, source=source, rows=rows)
+    kind = pd.api.types.infer_dtype(ids)
+    if kind == "integer":
+        return whole_numbers(ids, f"{must} of 64 bits", source=source, rows=rows)
+    if kind != "string":
+        raise DataError(f"{source}: {must}, all of one kind, found {kind} ids")
+    return ids.astype(object)
 
 
 def _profile_digests(
-    users: AnyArray, items: AnyArray, codes: AnyArray, item_ids: AnyArray, n_users: int, timestamps: AnyArray | None
+    users: AnyArray, items: AnyArray, codes: AnyArray, item_ids: AnyArray, *, n_users: int, timestamps: AnyArray | None
 ) -> AnyArray:
     """Return 128 bits a user: a sum over rows of mixed hashes, so that the order of rows cannot matter."""
-    item_hash = pd.util.hash_array(np.asarray(item_ids, dtype=object if item_ids.dtype.kind in "OUT" else None))
+    item_hash = pd.util.hash_array(item_ids)
     level_hash = pd.util.hash_array(np.arange(1, 129, dtype=np.int64))
     order = np.argsort(users, kind="stable")
     row = item_hash[items] + _MIX[0] * level_hash[codes]

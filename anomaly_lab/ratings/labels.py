@@ -10,7 +10,10 @@ import pandas as pd
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.rows import ARRAY_ROWS, RowNames, refuse
 from anomaly_lab.types import AnyArray, IntArray
+
+_MAX_KIND = 127
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,7 @@ class Labels:
         kinds: AnyArray | None = None,
         *,
         source: str = "labels",
+        rows: RowNames = ARRAY_ROWS,
     ) -> Labels:
         """Return labels put into the order of a batch.
 
@@ -52,43 +56,25 @@ class Labels:
             Kinds, where they stand in an array of their own.
         source : str
             Where the labels came from, for messages.
+        rows : RowNames
+            How messages name a row.
 
         Raises
         ------
         DataError
-            If a label is not a whole number ≥ 0, a user is unknown, labelled twice or not at all, or only one class
-            occurs.
+            If a label is not a whole number from 0 to 127, a user is unknown, labelled twice or not at all, kinds and
+            labels disagree, or only one class occurs.
         """
-        users, labels = np.asarray(users), np.asarray(labels)
-        _check_label_values(labels, source)
-        repeated = pd.Series(users).duplicated().to_numpy()
-        if repeated.any():
-            row = int(np.argmax(repeated))
-            raise DataError(f"{source}: row {row}: each user must be labelled once, found user {users[row]} twice")
+        users = np.asarray(users)
+        fake, kinds = check_labels(users, np.asarray(labels), kinds, source=source, rows=rows)
         ids = pd.Index(batch.user_ids)
         place = ids.get_indexer(pd.Index(users))
-        if (place < 0).any():
-            row = int(np.argmax(place < 0))
-            raise DataError(f"{source}: row {row}: a labelled user must have ratings, found user {users[row]} without")
+        refuse(place < 0, "a labelled user must have ratings", users, source=source, rows=rows)
         if len(users) < batch.n_users:
             missing = ids.difference(pd.Index(users))[0]
             raise DataError(f"{source}: every user must be labelled, found no label for user {missing}")
-        fake = np.zeros(batch.n_users, dtype=np.int64)
-        fake[place] = labels > 0
-        if kinds is None and labels.max(initial=0) > 1:
-            kinds = labels
-        kind_of = None
-        if kinds is not None:
-            kinds = np.asarray(kinds)
-            _check_label_values(kinds, source)
-            kind_of = np.zeros(batch.n_users, dtype=np.int64)
-            kind_of[place] = kinds
-            if ((kind_of > 0) != (fake > 0)).any():
-                raise DataError(f"{source}: kinds and labels must agree on who is genuine (0)")
-        if fake.min() == fake.max():
-            found = "generated" if fake[0] else "genuine"
-            raise DataError(f"{source}: both genuine and generated users must occur, found {found} users only")
-        return cls(fake, kind_of)
+        row_of = np.argsort(place)
+        return cls(fake[row_of], None if kinds is None else kinds[row_of])
 
     @property
     def n_fake(self) -> int:
@@ -102,13 +88,69 @@ class Labels:
         return hashlib.sha256(np.column_stack([self.fake, kinds])[order].tobytes()).hexdigest()
 
 
-def _check_label_values(labels: AnyArray, source: str) -> None:
-    wrong = ~np.isin(labels, np.arange(128)) if labels.dtype.kind in "iufb" else np.ones(len(labels), dtype=bool)
-    if wrong.any():
-        row = int(np.argmax(wrong))
-        raise DataError(
-            f"{source}: row {row}: a label must be 0 (genuine), 1 (generated) or a kind 1, 2, …, found {labels[row]}"
-        )
+def check_labels(
+    users: AnyArray, labels: AnyArray, kinds: AnyArray | None = None, *, source: str, rows: RowNames = ARRAY_ROWS
+) -> tuple[IntArray, IntArray | None]:
+    """Return who is generated and how, in the order given.
+
+    Parameters
+    ----------
+    users : ndarray of shape (n_users,)
+        User ids.
+    labels : ndarray of shape (n_users,)
+        0 for genuine, 1 for generated; or kinds 0, 1, 2, …
+    kinds : ndarray of shape (n_users,), optional
+        Kinds, where they stand in an array of their own.
+    source : str
+        Where the labels came from, for messages.
+    rows : RowNames
+        How messages name a row.
+
+    Returns
+    -------
+    fake : ndarray of shape (n_users,), int64
+        1 for generated, 0 for genuine.
+    kinds : ndarray of shape (n_users,), int64, or None
+        None where neither array tells kinds apart.
+
+    Raises
+    ------
+    DataError
+        If a label is not a whole number from 0 to 127, a user is labelled twice, kinds and labels disagree, or only
+        one class occurs.
+    """
+    if len(users) != len(labels):
+        raise DataError(f"{source}: users and labels must have one length, found {len(users)} and {len(labels)}")
+    check_label_values(labels, source=source, rows=rows)
+    repeated = pd.Series(users).duplicated().to_numpy()
+    refuse(repeated, "each user must be labelled once", users, source=source, rows=rows)
+    fake = (labels > 0).astype(np.int64)
+    if kinds is None and labels.max(initial=0) > 1:
+        kinds = labels
+    if kinds is not None:
+        kinds = np.asarray(kinds)
+        check_label_values(kinds, source=source, rows=rows)
+        disagree = (kinds > 0) != (fake > 0)
+        refuse(disagree, "kinds and labels must agree on who is genuine (0)", users, source=source, rows=rows)
+        kinds = kinds.astype(np.int64)
+    if fake.min(initial=1) == fake.max(initial=0):
+        found = "generated" if fake[0] else "genuine"
+        raise DataError(f"{source}: both genuine and generated users must occur, found {found} users only")
+    return fake, kinds
+
+
+def check_label_values(labels: AnyArray, *, source: str, rows: RowNames = ARRAY_ROWS) -> None:
+    """Raise an error that names the first value that is no label.
+
+    Raises
+    ------
+    DataError
+        If a value is not a whole number from 0 to 127.
+    """
+    if labels.dtype.kind not in "iufb":
+        raise DataError(f"{source}: labels must be whole numbers, found dtype {labels.dtype}")
+    must = f"a label must be 0 (genuine), 1 (generated) or a kind up to {_MAX_KIND}"
+    refuse(~np.isin(labels, np.arange(_MAX_KIND + 1)), must, labels, source=source, rows=rows)
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,7 +62,8 @@ class RatingPool:
 
     def of(self, batch: int) -> BoolArray:
         """Return which users of the pool belong to one batch, shape (n_users,)."""
-        return self.batch_of == batch
+        mine: BoolArray = self.batch_of == batch
+        return mine
 
 
 def pool(batches: Sequence[RatingBatch]) -> RatingPool:
@@ -76,8 +77,10 @@ def pool(batches: Sequence[RatingBatch]) -> RatingPool:
     Raises
     ------
     DataError
-        If scales or kinds of item ids differ.
+        If there is no batch, or scales or kinds of item ids differ.
     """
+    if not batches:
+        raise DataError("at least one batch must be given, found none")
     first = batches[0]
     for batch in batches[1:]:
         if batch.scale != first.scale:
@@ -86,7 +89,9 @@ def pool(batches: Sequence[RatingBatch]) -> RatingPool:
                 f"and {batch.scale.name} in {batch.source}; give --scale"
             )
         if (batch.item_ids.dtype.kind in "iu") != (first.item_ids.dtype.kind in "iu"):
-            raise DataError(f"item ids must be all numbers or all text, found both in {first.source} and {batch.source}")
+            raise DataError(
+                f"item ids must be all numbers or all text, found both in {first.source} and {batch.source}"
+            )
     offsets = np.cumsum([0] + [batch.n_users for batch in batches])
     users = np.concatenate([batch.users + offset for batch, offset in zip(batches, offsets, strict=False)])
     item_codes, item_ids = pd.factorize(np.concatenate([batch.item_ids[batch.items] for batch in batches]), sort=True)

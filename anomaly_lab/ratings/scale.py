@@ -27,7 +27,7 @@ class RatingScale:
     Raises
     ------
     DataError
-        If levels repeat, fewer than two are ordered, or `unknown` is not the last level.
+        If a level is not finite, levels repeat, fewer than two are ordered, or `unknown` is not the last level.
     """
 
     name: str
@@ -35,6 +35,8 @@ class RatingScale:
     unknown: float | None = None
 
     def __post_init__(self) -> None:
+        if not np.isfinite(self.levels).all():
+            raise DataError(f"the levels of scale '{self.name}' must be finite, found {format_levels(self.levels)}")
         if len(set(self.levels)) != len(self.levels):
             raise DataError(f"the levels of scale '{self.name}' must differ, found {format_levels(self.levels)}")
         if self.unknown is not None and (not self.levels or self.levels[-1] != self.unknown):
@@ -110,8 +112,9 @@ def parse_scale(text: str) -> RatingScale:
         return NAMED_SCALES[text]
     parts = [part.strip() for part in text.split(",")]
     unknown = parts[-1].endswith("?")
+    parts[-1] = parts[-1].removesuffix("?")
     try:
-        levels = tuple(float(part.removesuffix("?")) for part in parts)
+        levels = tuple(float(part) for part in parts)
     except ValueError:
         raise DataError(
             f"--scale must be one of {', '.join(NAMED_SCALES)} or levels in order such as -1,0,1, found '{text}'"
@@ -133,22 +136,21 @@ def infer_scale(ratings: Iterable[float]) -> RatingScale:
     Raises
     ------
     DataError
-        If no named scale, or more than one, fits; the message names the flag that settles it.
+        If no named scale fits, or likes fit as well as numbers of stars ({0, 1}); the message names the flag that
+        settles it. Among stars, half-stars and ten the first that fits is meant.
     """
     seen = sorted({float(rating) for rating in ratings})
-    found = set(seen)
-    if found <= {0, 1}:
+    fitting = [scale for scale in NAMED_SCALES.values() if set(seen) <= set(scale.levels)]
+    if not fitting:
+        shown = f"{format_levels(seen[:12])}{', …' if len(seen) > 12 else ''}"
         raise DataError(
-            f"the ratings {format_levels(seen)} fit stars, likes and likes-watched alike; say which with --scale"
+            f"the ratings {shown} fit no named scale ({', '.join(NAMED_SCALES)}); "
+            "give the levels in order with --scale, such as --scale=-1,0,1"
         )
-    if found <= set(LIKES.levels):
-        return LIKES
-    if found <= set(LIKES_WATCHED.levels) and found & {-10.0, 10.0}:
-        return LIKES_WATCHED
-    for scale in (STARS, HALF_STARS, TEN):
-        if found <= set(scale.levels):
-            return scale
-    raise DataError(
-        f"the ratings {format_levels(seen[:12])}{' …' if len(seen) > 12 else ''} fit no named scale "
-        f"({', '.join(NAMED_SCALES)}); give the levels in order with --scale"
-    )
+    if len(fitting) > 1 and not set(fitting) <= {STARS, HALF_STARS, TEN}:
+        names = [scale.name for scale in fitting]
+        raise DataError(
+            f"the ratings {format_levels(seen)} fit {', '.join(names[:-1])} and {names[-1]} alike; "
+            "say which with --scale"
+        )
+    return fitting[0]

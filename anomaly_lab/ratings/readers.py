@@ -1,0 +1,187 @@
+"""Readers: files of ratings and labels in, rounds out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from anomaly_lab.errors import DataError
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.labels import Labels, Round, check_labels
+from anomaly_lab.ratings.npz import read_npz, read_npz_labels
+from anomaly_lab.ratings.raw import RawLabels, RawRatings
+from anomaly_lab.ratings.scale import RatingScale, infer_scale
+from anomaly_lab.ratings.table_files import TABLE_SUFFIXES
+from anomaly_lab.ratings.tables import read_table, read_table_labels
+from anomaly_lab.types import AnyArray, IntArray
+
+_SUFFIXES = (".npz", *TABLE_SUFFIXES)
+_KNOWN_FILES = ("ratings.csv", "ratings.dat", "u.data", "anime_ratings.dat")
+
+
+def read_rounds(
+    paths: Sequence[str | Path],
+    *,
+    scale: RatingScale | None = None,
+    columns: Mapping[str, str] | None = None,
+    require_labels: bool = False,
+) -> list[Round]:
+    """Read several rounds on one rating scale.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+        Files: the course's ``.npz``; ``.csv``, ``.tsv`` or ``.parquet`` with a column each for user, item and rating;
+        MovieLens' ``u.data`` and ``ratings.dat``; or a folder that holds one of MovieLens' files.
+    scale : RatingScale, optional
+        What the ratings mean; inferred over all files together by default.
+    columns : mapping of str to str, optional
+        Role (user, item, rating, timestamp, label, kind) to column name, for tables whose columns have other than
+        common names. Archives and files without a header have no names and ignore it.
+    require_labels : bool
+        Whether a file without labels is an error.
+
+    Returns
+    -------
+    rounds : list of Round
+        One per path, in the order given, named after the file (or folder) without its suffix, or by the whole path
+        where two are called the same.
+
+    Raises
+    ------
+    DataError
+        If a file is missing, broken, given twice, or not what its format says; if the scale is ambiguous; or if labels
+        are wrong or, where required, missing. The message names file, key or column, and row: lines of text files
+        count from 1 with the header, rows of arrays and Parquet from 0.
+    """
+    if not paths:
+        raise DataError("at least one file of ratings must be given, found none")
+    _check_given_once(paths)
+    raws = [_read(path, columns) for path in paths]
+    for raw in raws:
+        if require_labels and raw.labels is None:
+            raise DataError(f"{raw.source}: must hold labels (key 'y', or a column for the label), found none")
+    scale = scale or _joint_scale(raws)
+    names = _names(paths)
+    return [_round(raw, scale, name, str(path)) for raw, name, path in zip(raws, names, paths, strict=True)]
+
+
+def read_round(
+    path: str | Path, *, scale: RatingScale | None = None, columns: Mapping[str, str] | None = None
+) -> Round:
+    """Read one round.
+
+    Parameters
+    ----------
+    path, scale, columns
+        As in :func:`read_rounds`; the scale is inferred from this file alone, so rounds of one question are better
+        read together.
+
+    Raises
+    ------
+    DataError
+        As in :func:`read_rounds`.
+    """
+    return read_rounds([path], scale=scale, columns=columns)[0]
+
+
+def read_labels(
+    path: str | Path, *, columns: Mapping[str, str] | None = None
+) -> tuple[AnyArray, IntArray, IntArray | None]:
+    """Read who was generated, without ratings.
+
+    Parameters
+    ----------
+    path : str or Path
+        The course's ``.npz`` with `y`, `yy` or both, or a table with a column for user and label (or kind).
+    columns : mapping of str to str, optional
+        As in :func:`read_rounds`.
+
+    Returns
+    -------
+    users : ndarray of shape (n_users,)
+        User ids in the order of the file.
+    labels : ndarray of shape (n_users,), int64
+        1 for generated, 0 for genuine.
+    kinds : ndarray of shape (n_users,), int64, or None
+        How each user was generated, 0 for genuine; None where the file does not say.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, a label is outside the set, a user is labelled twice, kinds and labels
+        disagree, or only one class occurs.
+    """
+    file = _find(path)
+    raw: RawLabels = read_npz_labels(file) if file.suffix.lower() == ".npz" else read_table_labels(file, columns)
+    fake, kinds = check_labels(raw.users, raw.labels, raw.kinds, source=raw.source, rows=raw.rows)
+    return raw.users, fake, kinds
+
+
+def _read(path: str | Path, columns: Mapping[str, str] | None) -> RawRatings:
+    file = _find(path)
+    return read_npz(file) if file.suffix.lower() == ".npz" else read_table(file, columns)
+
+
+def _find(path: str | Path) -> Path:
+    """Return the file meant by a path, which may be a folder."""
+    path = Path(path)
+    if path.is_dir():
+        path = _file_in(path)
+    if not path.is_file():
+        raise DataError(f"{path}: must be a file of ratings or labels, found no such file")
+    if path.suffix.lower() not in _SUFFIXES:
+        raise DataError(f"{path}: must end in one of {', '.join(_SUFFIXES)}, found '{path.suffix or path.name}'")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise DataError(f"{path}: must be readable, found: {error.strerror}") from error
+    return path
+
+
+def _file_in(folder: Path) -> Path:
+    found = [folder / name for name in _KNOWN_FILES if (folder / name).is_file()]
+    if len(found) != 1:
+        names = " and ".join(file.name for file in found) or "none of them"
+        raise DataError(f"{folder}: a folder must hold one of {', '.join(_KNOWN_FILES)}, found {names}; give the file")
+    return found[0]
+
+
+def _check_given_once(paths: Sequence[str | Path]) -> None:
+    seen: set[Path] = set()
+    for path in paths:
+        if (real := Path(path).resolve()) in seen:
+            raise DataError(f"{path}: each file must be given once, found it twice")
+        seen.add(real)
+
+
+def _names(paths: Sequence[str | Path]) -> list[str]:
+    files = [Path(path) for path in paths]
+    stems = [file.name if file.is_dir() else file.stem for file in files]
+    return stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
+
+
+def _joint_scale(raws: Sequence[RawRatings]) -> RatingScale:
+    try:
+        return infer_scale(np.unique(np.concatenate([np.unique(raw.ratings) for raw in raws])))
+    except DataError as error:
+        raise DataError(f"{', '.join(raw.source for raw in raws)}: {error}") from None
+
+
+def _round(raw: RawRatings, scale: RatingScale, name: str, path: str) -> Round:
+    batch = RatingBatch.from_rows(
+        raw.users,
+        raw.items,
+        raw.ratings,
+        scale=scale,
+        timestamps=raw.timestamps,
+        source=raw.source,
+        rows=raw.rows,
+    )
+    labels = None
+    if raw.labels is not None:
+        given = raw.labels
+        labels = Labels.for_batch(batch, given.users, given.labels, given.kinds, source=given.source, rows=given.rows)
+    return Round(batch, labels, name, path)
