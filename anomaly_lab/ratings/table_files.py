@@ -60,7 +60,7 @@ class TextTable:
             broken.append(row)
             return "skip"
 
-        content = self.path.read_bytes()
+        content = self.path.read_bytes() + b"\n"  # a header that no line end follows is refused by pyarrow
         separator = self.separator
         if separator == "::":
             content, separator = content.replace(b"::", b"\t"), "\t"

@@ -99,9 +99,11 @@ def _ids(column: pd.Series, role: str, source: str, rows: RowNames) -> AnyArray:
     refuse(empty.to_numpy(bool), must, column, source=source, rows=rows)
     if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
         return whole_numbers(column.to_numpy(), must, source=source, rows=rows)
-    codes, distinct = pd.factorize(column)
-    if pd.api.types.infer_dtype(distinct) not in ("string", "empty"):
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    if pd.api.types.infer_dtype(column) != "string":
         raise DataError(f"{source}: {must}, found a column of {column.dtype}")
+    codes, distinct = pd.factorize(column)
     texts = pd.Series(distinct, dtype="str")
     if texts.str.fullmatch(r"(?:0|-?[1-9][0-9]{0,17})").all():
         return texts.astype(np.int64).to_numpy()[codes]
@@ -122,7 +124,7 @@ def _timestamps(column: pd.Series, source: str, rows: RowNames) -> IntArray:
     must = "a timestamp must be whole seconds since 1970"
     if pd.api.types.is_datetime64_any_dtype(column):
         refuse(column.isna().to_numpy(), must, column, source=source, rows=rows)
-        return column.astype("datetime64[s]").to_numpy().astype(np.int64)
+        return pd.to_datetime(column, utc=True).dt.tz_localize(None).to_numpy("datetime64[s]").astype(np.int64)
     return whole_numbers(_numbers(column, must, source, rows), must, source=source, rows=rows)
 
 

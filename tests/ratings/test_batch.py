@@ -351,7 +351,7 @@ def test_an_ambiguous_set_is_refused_naming_the_flag(ratings, fitting):
 
 @pytest.mark.parametrize("ratings", [[0, 0.5], [0, 6], [-1, 2], [-10, -1, 0], [1.25], [0, 10, 5]])
 def test_ratings_that_fit_no_scale_are_refused(ratings):
-    with pytest.raises(DataError, match="fit no named scale .*give the levels in order with --scale"):
+    with pytest.raises(DataError, match=r"fit no named scale .*give the levels in order with --scale"):
         infer_scale(ratings)
 
 
