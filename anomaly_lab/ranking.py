@@ -1,14 +1,15 @@
 """The course's rule: order by AUC, ties closer than 0.005 broken by F1, made into an order.
 
-"Closer than 0.005 means tied" is not transitive, so sorting by it gives different boards for different input orders. Here
-the leader of those not yet placed anchors a band: everyone strictly less than 0.005 below it is tied with it and ordered
-by F1; the next band starts at the first run that is not tied.
+"Closer than 0.005 means tied" is not transitive, so sorting by it gives different boards for different input orders.
+Here the leader of those not yet placed anchors a band: everyone strictly less than 0.005 below it is tied with it and
+ordered by F1; the next band starts at the first run that is not tied.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from math import isnan
 
 TIE_MARGIN = 0.005
 
@@ -75,27 +76,25 @@ def rank(contenders: Iterable[Contender], margin: float = TIE_MARGIN) -> list[Pl
         tied = [one for one in left if round(leader.auc - one.auc, 12) < margin]
         left = left[len(tied) :]
         tied.sort(key=lambda one: (-_f1(one), -one.auc, one.submitted, one.key))
+        below = placings[-1].contender.auc if placings else None
         for place, one in enumerate(tied):
-            why = _why(place, tied, leader, band, placings, margin)
+            why = _alone(one, below) if len(tied) == 1 else _tied(place, tied, leader, margin)
             placings.append(Placing(len(placings) + 1, band, one, why))
     return placings
 
 
 def _f1(one: Contender) -> float:
-    return one.f1 if one.f1 == one.f1 else float("-inf")
+    return float("-inf") if isnan(one.f1) else one.f1
 
 
-def _why(place: int, tied: list[Contender], leader: Contender, band: int, above: list[Placing], margin: float) -> str:
+def _alone(one: Contender, above: float | None) -> str:
+    return "highest AUC" if above is None else f"AUC {above - one.auc:.3f} below the one above"
+
+
+def _tied(place: int, tied: list[Contender], leader: Contender, margin: float) -> str:
     one = tied[place]
-    if len(tied) == 1:
-        if not above:
-            return "highest AUC"
-        anchor = max(placing.contender.auc for placing in above if placing.band == band - 1)
-        return f"AUC {anchor - one.auc:.3f} below the band above"
+    if place == 0 and one == leader:
+        return f"highest AUC and F1 of {len(tied)} tied"
     if place == 0:
-        return (
-            f"highest AUC and F1 of {len(tied)} tied"
-            if one == leader
-            else f"tied at AUC {leader.auc:.3f} (within {margin:g}), highest F1 of {len(tied)}"
-        )
-    return f"tied at AUC {leader.auc:.3f} (within {margin:g}), F1 {tied[place - 1].f1 - one.f1:.3f} lower"
+        return f"tied at AUC {leader.auc:.3f} (within {margin:g}), highest F1 of {len(tied)}"
+    return f"tied at AUC {leader.auc:.3f} (within {margin:g}), F1 {one.f1:.3f} after {tied[place - 1].f1:.3f}"

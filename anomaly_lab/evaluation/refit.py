@@ -82,21 +82,24 @@ def refit(
     if any(one.ratings.digest == batch.digest for one in rounds):
         raise DataError(f"{batch.source}: the batch to score must not be one of the labelled rounds it is scored from")
     fold = target_fold(rounds, batch)
+    ids = batch.user_ids[fold.pool.row_of[fold.query]]
+    order = np.argsort(ids, kind="stable")
     with threadpool_limits(1):
         fitted = model(**params)
         fitted.fit(train_view(fold, store), rng=np.random.default_rng([seed, 0, 0]))
         query = query_view(fold, store)
-        raw = checked_scores(name, fitted.score(query), len(fold.query))
+        features = None
+        if hasattr(fitted, "score_matrix"):
+            seen = query.features(getattr(model, "families", None))
+            features = UserFeatures(seen.matrix[order], seen.names)
+            # In the file's order: BLAS sums depend on a row's place, and a saved model must agree bit for bit.
+            raw = checked_scores(name, fitted.score_matrix(features.matrix), len(order))
+        else:
+            raw = checked_scores(name, fitted.score(query), len(order))[order]
         threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, 0])
     if flag_rate is not None:
         threshold = float(np.quantile(raw, 1 - flag_rate, method="higher"))
-    ids = batch.user_ids[fold.pool.row_of[fold.query]]
-    order = np.argsort(ids, kind="stable")
-    features = None
-    if hasattr(fitted, "score_matrix"):
-        seen = query.features(getattr(model, "families", None))
-        features = UserFeatures(seen.matrix[order], seen.names)
-    return Refit(fitted, threshold, scale, ids[order], calibrate(raw, threshold, scale)[order], features)
+    return Refit(fitted, threshold, scale, ids[order], calibrate(raw, threshold, scale), features)
 
 
 def target_fold(rounds: Sequence[Round], batch: RatingBatch) -> Fold:

@@ -1,0 +1,1 @@
+"""Decide: the command line, study settings and Optuna."""

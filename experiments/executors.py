@@ -1,0 +1,148 @@
+"""Executors: where jobs run. Workers get parameters and return results; they touch no database."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager
+from types import TracebackType
+from typing import Any, Protocol
+
+from experiments.workbench import Job, Outcome, Workbench
+
+THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+class Executor(AbstractContextManager["Executor"], Protocol):
+    """Runs jobs on a workbench."""
+
+    workers: int
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Return the future outcome of a job."""
+
+    def prepare(self, number: int) -> Future[None]:
+        """Return the future of one of the workbench's feature matrices."""
+
+    def stop(self) -> None:
+        """Drop what has not finished."""
+
+
+class SerialExecutor(AbstractContextManager["SerialExecutor"]):
+    """Runs each job at once, in this process.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What the jobs run on.
+    """
+
+    workers = 1
+
+    def __init__(self, bench: Workbench) -> None:
+        self.bench = bench
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Run a job and return its outcome as a finished future."""
+        return _finished(lambda: self.bench.run(job))
+
+    def prepare(self, number: int) -> Future[None]:
+        """Compute one feature matrix."""
+        return _finished(lambda: self.bench.prepare(number))
+
+    def stop(self) -> None:
+        """Nothing is ever left unfinished."""
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Nothing to put away."""
+
+
+class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
+    """Runs jobs in processes of one numeric thread each.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What the jobs run on; sent to every worker once.
+    workers : int
+        Number of processes.
+    """
+
+    def __init__(self, bench: Workbench, workers: int) -> None:
+        self.workers = workers
+        for name in THREAD_SETTINGS:
+            os.environ.setdefault(name, "1")
+        # A fork would share the driver's database connections; a server that has imported the engine once is as quick.
+        context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
+        if sys.platform != "win32":
+            context.set_forkserver_preload(["experiments.workbench", "sklearn.ensemble", "imblearn.pipeline"])
+        self.pool = ProcessPoolExecutor(workers, context, _begin_worker, (pickle.dumps(bench),))
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Queue a job."""
+        return self.pool.submit(_run, job)
+
+    def prepare(self, number: int) -> Future[None]:
+        """Queue the computation of one feature matrix."""
+        return self.pool.submit(_prepare, number)
+
+    def stop(self) -> None:
+        """Drop queued jobs and end the workers at once."""
+        processes = list((self.pool._processes or {}).values())
+        self.pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Wait for the workers, or end them if something went wrong."""
+        if kind is not None:
+            self.stop()
+        self.pool.shutdown(wait=True, cancel_futures=True)
+
+
+def make_executor(bench: Workbench, jobs: int) -> Executor:
+    """Return the executor for a number of jobs at a time."""
+    return SerialExecutor(bench) if jobs == 1 else ProcessExecutor(bench, jobs)
+
+
+def _finished(work: Callable[[], Any]) -> Future[Any]:
+    future: Future[Any] = Future()
+    try:
+        future.set_result(work())
+    except Exception as error:  # handed on, as a pool would
+        future.set_exception(error)
+    return future
+
+
+_bench: Workbench | None = None
+
+
+def _begin_worker(pickled: bytes) -> None:
+    global _bench  # noqa: PLW0603 - a worker's one state, set once
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    threading.Thread(target=_die_with_driver, daemon=True).start()
+    _bench = pickle.loads(pickled)
+
+
+def _die_with_driver() -> None:
+    """End this worker when its driver is killed, so that no orphan computes on."""
+    driver = multiprocessing.parent_process()
+    if driver is not None:
+        driver.join()
+        os._exit(1)
+
+
+def _run(job: Job) -> Outcome:
+    assert _bench is not None
+    return _bench.run(job)
+
+
+def _prepare(number: int) -> None:
+    assert _bench is not None
+    _bench.prepare(number)

@@ -1,0 +1,116 @@
+"""Workbench: what a worker holds to run trials: the rounds, their folds and the features."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from anomaly_lab.errors import LabError
+from anomaly_lab.evaluation.engine import RunResult, run
+from anomaly_lab.evaluation.folds import Fold, inner_folds
+from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.registry import MODELS
+from anomaly_lab.tasks.question import Question
+
+
+@dataclass(frozen=True)
+class Job:
+    """One piece of work: a model with its hyperparameters under a protocol.
+
+    Parameters
+    ----------
+    detector : str
+        Registered name.
+    params : mapping of str to Any
+        Hyperparameters.
+    seed : int
+        Randomness of the run.
+    protocol : str
+        The question's own, or another one for a further metric.
+    thresholds : bool
+        Whether to choose thresholds (see `anomaly_lab.evaluation.engine.run`).
+    """
+
+    detector: str
+    params: Mapping[str, Any]
+    seed: int
+    protocol: str
+    thresholds: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of a job: a result, or why there is none.
+
+    Parameters
+    ----------
+    result : RunResult or None
+        What the model did.
+    error : str or None
+        Why it failed, in one line.
+    started : float
+        Seconds since 1970.
+    """
+
+    result: RunResult | None
+    error: str | None
+    started: float
+
+
+@dataclass
+class Workbench:
+    """Runs jobs on one set of rounds; pickled once to every worker.
+
+    Parameters
+    ----------
+    question : Question
+        The study's question.
+    features : FeatureStore
+        With a folder, workers share what one of them has computed.
+    """
+
+    question: Question
+    features: FeatureStore
+    _folds: dict[str, list[Fold]] = field(default_factory=dict, repr=False)
+
+    def folds(self, protocol: str) -> list[Fold]:
+        """Return the folds of the rounds under a protocol, cut once."""
+        if protocol not in self._folds:
+            self._folds[protocol] = list(self.question.under(protocol).folds())
+        return self._folds[protocol]
+
+    @cached_property
+    def n_feature_sets(self) -> int:
+        """How many feature matrices the question's own folds need, inner ones included."""
+        return 4 * len(self.folds(self.question.protocol))
+
+    def prepare(self, number: int) -> None:
+        """Compute one of the feature matrices of the question's own folds into the shared folder."""
+        fold = self.folds(self.question.protocol)[number // 4]
+        every = [fold, *inner_folds(fold)]
+        chosen = every[number % 4]
+        self.features.matrix(chosen.pool, chosen.visible)
+        self.features.matrix(chosen.pool, chosen.visible, ("seed",))
+
+    def run(self, job: Job) -> Outcome:
+        """Run a job; a model's failure is an outcome, not an end."""
+        started = time.time()
+        try:
+            model = MODELS.load(job.detector)
+            result = run(
+                job.detector,
+                model,
+                job.params,
+                self.folds(job.protocol),
+                self.features,
+                seed=job.seed,
+                thresholds=job.thresholds,
+            )
+        except LabError as error:
+            return Outcome(None, str(error), started)
+        except Exception as error:  # a model may fail in any way; the study goes on and the run says why
+            return Outcome(None, f"{type(error).__name__}: {error}", started)
+        return Outcome(result, None, started)

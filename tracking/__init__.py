@@ -1,0 +1,1 @@
+"""Remember: every run in MLflow, read back, ranked, exported."""

@@ -1,0 +1,164 @@
+"""Leaderboard: runs of one question in the course's order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from anomaly_lab.errors import StoreError
+from anomaly_lab.ranking import Contender, rank
+from tracking.read import read_runs
+from tracking.store import DEFAULT_FOLDER, Store
+from tracking.sweep import sweep
+
+COLUMNS = (
+    "rank",
+    "band",
+    "detector",
+    "auc",
+    "auc_low",
+    "auc_high",
+    "f1",
+    "precision",
+    "recall",
+    "average_precision",
+    "auc_in_round",
+    "optimism",
+    "auc_forward",
+    "real_auc",
+    "runs",
+    "seconds",
+    "why",
+    "baseline",
+    "run_id",
+    "store",
+)
+MEASURES = (
+    "auc",
+    "auc_low",
+    "auc_high",
+    "f1",
+    "precision",
+    "recall",
+    "average_precision",
+    "auc_in_round",
+    "optimism",
+    "auc_forward",
+    "real_auc",
+    "seconds",
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Board:
+    """A leaderboard of one question.
+
+    Parameters
+    ----------
+    title : str
+        The question in words.
+    question : str
+        Its fingerprint.
+    protocol : str
+        Its protocol.
+    table : DataFrame
+        `COLUMNS`, best first; ``runs`` is how many runs of the detector a row was selected from.
+    others : DataFrame
+        Other questions in the stores: ``question``, ``title``, ``runs``.
+    """
+
+    title: str
+    question: str
+    protocol: str
+    table: pd.DataFrame
+    others: pd.DataFrame
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know before believing the figures."""
+        notes = []
+        if self.protocol == "in-round":
+            notes.append("one labelled round: its in-round AUC does not predict the next round, whose fakes may be new")
+        if (self.table["runs"] > 1).any():
+            notes.append("each row is selected: the best of `runs` tries on the very question it is ranked by")
+        return notes
+
+
+def leaderboard(
+    stores: Sequence[str | Path] = (DEFAULT_FOLDER,), *, question: str | None = None, all_runs: bool = False
+) -> Board:
+    """Return the leaderboard of the newest question in some stores, or of a given one.
+
+    Parameters
+    ----------
+    stores : sequence of path-like
+        Folders of labs; runs of one question in several of them are ranked together.
+    question : str, optional
+        Beginning of a question's fingerprint.
+    all_runs : bool
+        Every run instead of the best one of each detector.
+
+    Raises
+    ------
+    StoreError
+        If there are no runs, or none of the question.
+    """
+    opened = [Store.open(folder) for folder in stores]
+    for store in opened:
+        sweep(store)
+    runs = read_runs(opened).reindex(columns=[*_READ])
+    asked = runs.groupby("question").agg(
+        title=("question_title", "first"),
+        protocol=("protocol", "first"),
+        runs=("run_id", "size"),
+        newest=("submitted", "max"),
+    )
+    chosen = _choose(asked, question)
+    mine = runs[runs["question"] == chosen]
+    others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
+    title = str(asked.loc[chosen, "title"])
+    return Board(title, chosen, str(asked.loc[chosen, "protocol"]), rank_runs(mine, all_runs=all_runs), others)
+
+
+def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
+    """Return runs of one question in the course's order.
+
+    Parameters
+    ----------
+    runs : DataFrame
+        ``run_id``, ``detector``, ``auc``, ``f1``, ``submitted`` and whatever else `COLUMNS` shows.
+    all_runs : bool
+        Every run instead of the best one of each detector.
+    """
+    tries = runs.groupby("detector")["run_id"].transform("size")
+    runs = runs.assign(runs=1 if all_runs else tries)
+    if not all_runs:
+        ordered = runs.sort_values(["auc", "f1", "submitted", "run_id"], ascending=[False, False, True, True])
+        runs = ordered.drop_duplicates("detector")
+    contenders = [
+        Contender(str(row.run_id), float(row.auc), float(row.f1), float(row.submitted)) for row in runs.itertuples()
+    ]
+    placings = rank(contenders)
+    by_run = runs.set_index("run_id")
+    rows = [{"rank": one.rank, "band": one.band, "run_id": one.contender.key, "why": one.why} for one in placings]
+    table = pd.DataFrame(rows).join(by_run.drop(columns=["question", "question_title", "protocol"]), on="run_id")
+    table["baseline"] = table["baseline"] == "true"
+    return table.reindex(columns=[*COLUMNS])
+
+
+_READ = ("run_id", "store", "submitted", "question", "question_title", "protocol", "detector", "baseline", *MEASURES)
+
+
+def _choose(asked: pd.DataFrame, question: str | None) -> str:
+    if question is None:
+        return str(asked["newest"].idxmax())
+    fitting = [key for key in asked.index if key.startswith(question)]
+    if len(fitting) != 1:
+        known = ", ".join(f"{key[:10]} ({title})" for key, title in asked["title"].items())
+        raise StoreError(
+            f"--question must name one question, found {len(fitting)} beginning '{question}'; known: {known}"
+        )
+    return str(fitting[0])

@@ -1,0 +1,78 @@
+"""Read: runs of a store as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from anomaly_lab.errors import StoreError
+from tracking.store import PREFIX, Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+RANKED = f"tags.`{PREFIX}ranked` = 'true' and attributes.status = 'FINISHED'"
+
+
+def read_runs(stores: Sequence[Store]) -> pd.DataFrame:
+    """Return every finished run of some stores: tags (without prefix), metrics and ``param.<name>`` as columns.
+
+    Raises
+    ------
+    StoreError
+        If there is none.
+    """
+    rows = [_row(run, store) for store in stores for run in _search(store)]
+    if not rows:
+        folders = ", ".join(str(store.folder) for store in stores)
+        raise StoreError(f"{folders}: there must be finished runs, found none; run `anomaly-lab tune` first")
+    return pd.DataFrame(rows)
+
+
+def find_run(store: Store, run_id: str) -> Run:
+    """Return a run by its id or an unambiguous beginning of it.
+
+    Raises
+    ------
+    StoreError
+        If no run, or more than one, fits.
+    """
+    fitting = [run for run in _search(store) if run.info.run_id.startswith(run_id)]
+    if len(fitting) != 1:
+        raise StoreError(
+            f"{store.folder}: --run must name one finished run, found {len(fitting)} beginning with '{run_id}'; "
+            "see `anomaly-lab leaderboard`"
+        )
+    return fitting[0]
+
+
+def artifact(store: Store, run_id: str, name: str) -> Path:
+    """Return a local path of a run's artifact."""
+    return Path(store.client.download_artifacts(run_id, name))
+
+
+def _search(store: Store) -> Iterator[Run]:
+    experiments = [one.experiment_id for one in store.client.search_experiments()]
+    token = None
+    while True:
+        page = store.client.search_runs(experiments, RANKED, max_results=5000, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _row(run: Run, store: Store) -> dict[str, Any]:
+    tags = {key.removeprefix(PREFIX): value for key, value in run.data.tags.items() if key.startswith(PREFIX)}
+    params = {f"param.{key}": value for key, value in run.data.params.items()}
+    return {
+        "run_id": run.info.run_id,
+        "store": str(store.folder),
+        "submitted": run.info.end_time / 1000,
+        **params,
+        **tags,
+        **run.data.metrics,
+    }

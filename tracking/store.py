@@ -1,0 +1,146 @@
+"""Store: the folder of a lab, and the MLflow server or database behind it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from filelock import FileLock, Timeout
+
+from anomaly_lab.errors import StoreError
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+
+DEFAULT_FOLDER = Path("lab")
+PREFIX = "lab."
+"""Our tags in MLflow begin with this."""
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a lab keeps what it remembers.
+
+    Two databases, never one: MLflow and Optuna both own a table ``alembic_version``.
+
+    Parameters
+    ----------
+    folder : Path
+        Holds ``mlflow.db``, ``artifacts/``, Optuna's ``optuna.journal``, cached features and locks.
+    tracking_uri : str, optional
+        An MLflow server or database: the environment's ``MLFLOW_TRACKING_URI``, else the folder's own SQLite.
+    """
+
+    folder: Path
+    tracking_uri: str
+
+    @classmethod
+    def open(cls, folder: str | Path = DEFAULT_FOLDER, *, create: bool = False) -> Store:
+        """Return the store in a folder.
+
+        Parameters
+        ----------
+        folder : path-like
+            The lab's folder.
+        create : bool
+            Whether to make it if it does not exist.
+
+        Raises
+        ------
+        StoreError
+            If it does not exist and is not to be made.
+        """
+        folder = Path(folder)
+        remote = os.environ.get("MLFLOW_TRACKING_URI")
+        database = (folder / "mlflow.db").absolute()
+        if create:
+            folder.mkdir(parents=True, exist_ok=True)
+        elif remote is None and not database.exists():
+            raise StoreError(f"{folder}: there must be a lab with runs, found none; run `anomaly-lab tune` first")
+        return cls(folder, remote or f"sqlite:///{database}")
+
+    @property
+    def is_local(self) -> bool:
+        """Whether MLflow's database is the folder's own."""
+        return self.tracking_uri == f"sqlite:///{(self.folder / 'mlflow.db').absolute()}"
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal."""
+        return self.folder / "optuna.journal"
+
+    @property
+    def feature_cache(self) -> Path:
+        """Where features are kept between processes."""
+        return self.folder / "cache" / "features"
+
+    @cached_property
+    def client(self) -> MlflowClient:
+        """The MLflow client of this store; the first one makes the database."""
+        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        from mlflow import MlflowClient
+
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
+        # MLflow's own lock does not cover the making of a new database by two processes at once.
+        with self.lock("database"):
+            client = MlflowClient(self.tracking_uri)
+            if self.is_local:
+                client.search_experiments(max_results=1)
+                _write_ahead(self.folder / "mlflow.db")
+        return client
+
+    def experiment(self, name: str) -> str:
+        """Return the id of an experiment, made if need be."""
+        with self.lock("experiment"):
+            found = self.client.get_experiment_by_name(name)
+            if found is not None:
+                return str(found.experiment_id)
+            location = (self.folder / "artifacts").absolute().as_uri() if self.is_local else None
+            return str(self.client.create_experiment(name, artifact_location=location))
+
+    @property
+    def home(self) -> str:
+        """Machine and folder: only here can a lock tell whether the writer of a run is alive."""
+        return f"{platform.node()}:{self.folder.absolute()}"
+
+    @contextmanager
+    def lock(self, name: str, timeout: float = -1) -> Iterator[None]:
+        """Hold a lock that the system frees when its holder dies.
+
+        Raises
+        ------
+        StoreError
+            If another living process holds it for longer than `timeout` seconds.
+        """
+        path = self.folder / "locks" / f"{name}.lock"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(path, timeout=timeout):
+                yield
+        except Timeout:
+            raise StoreError(f"{self.folder}: '{name}' is being written by another process") from None
+
+    def is_held(self, name: str) -> bool:
+        """Return whether a living process holds a lock."""
+        try:
+            with self.lock(name, timeout=0):
+                return False
+        except StoreError:
+            return True
+
+
+def _write_ahead(database: Path) -> None:
+    """Let readers and one writer work at once; the setting stays in the file."""
+    import sqlite3
+
+    with sqlite3.connect(database, timeout=30) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+    connection.close()
