@@ -68,6 +68,8 @@ class Board:
         `COLUMNS`, best first; ``runs`` is how many runs of the detector a row was selected from.
     others : DataFrame
         Other questions in the stores: ``question``, ``title``, ``runs``.
+    fake_share : float
+        Share of generated users among those queried: precision of flagging everyone.
     """
 
     title: str
@@ -75,6 +77,7 @@ class Board:
     protocol: str
     table: pd.DataFrame
     others: pd.DataFrame
+    fake_share: float = 0.5
 
     @property
     def notes(self) -> list[str]:

@@ -1,0 +1,139 @@
+"""Show: tables for a terminal, or as JSON, CSV and Markdown for everything else."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from tracking.leaderboard import Board
+
+HEADINGS = {
+    "rank": "rank",
+    "band": "band",
+    "detector": "detector",
+    "auc": "AUC",
+    "interval": "95 %",
+    "f1": "F1",
+    "precision": "P",
+    "recall": "R",
+    "average_precision": "AP",
+    "auc_in_round": "in-round",
+    "optimism": "optimism",
+    "auc_forward": "forward",
+    "real_auc": "real",
+    "runs": "of",
+    "seconds": "s",
+    "why": "why this rank",
+}
+ALWAYS = (
+    "rank",
+    "band",
+    "detector",
+    "auc",
+    "interval",
+    "f1",
+    "precision",
+    "recall",
+    "average_precision",
+    "runs",
+    "seconds",
+    "why",
+)
+
+
+def console() -> Console:
+    """Return a console on standard output, wide enough for a board when it is no terminal."""
+    found = Console(highlight=False)
+    return found if found.is_terminal else Console(highlight=False, width=200)
+
+
+def print_table(table: pd.DataFrame, title: str | None = None) -> None:
+    """Print a table; numbers right, text left."""
+    shown = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
+    for name in table.columns:
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        shown.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
+    for row in table.itertuples(index=False):
+        shown.add_row(*(_cell(value) for value in row))
+    console().print(shown)
+
+
+def to_json(value: Any) -> str:
+    """Return JSON; what is not a finite number becomes null."""
+    return json.dumps(
+        json.loads(pd.Series([value], dtype=object).to_json(orient="values", double_precision=15))[0], indent=1
+    )
+
+
+def to_markdown(table: pd.DataFrame) -> str:
+    """Return a table as GitHub's Markdown."""
+    rows = [list(map(str, table.columns)), ["---"] * len(table.columns)]
+    rows += [[_cell(value).replace("|", "\\|") for value in row] for row in table.itertuples(index=False)]
+    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+
+
+def records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as JSON objects."""
+    found: list[dict[str, Any]] = json.loads(table.to_json(orient="records", double_precision=15))
+    return found
+
+
+def board_view(board: Board) -> pd.DataFrame:
+    """Return a board as it is read: intervals in one column, empty columns left out, chance as a last row."""
+    table = board.table.copy()
+    table["interval"] = [f"{low:.3f}-{high:.3f}" for low, high in zip(table["auc_low"], table["auc_high"], strict=True)]
+    table["detector"] = table["detector"] + table["baseline"].map({True: " (baseline)", False: ""})
+    chance = {
+        "rank": "",
+        "band": "",
+        "detector": "chance: flag everyone",
+        "auc": 0.5,
+        "interval": "",
+        "runs": "",
+        "why": "",
+    }
+    keep = [name for name in HEADINGS if name in ALWAYS or table[name].notna().any()]
+    text = table[keep].astype(object)
+    view = pd.concat([text, pd.DataFrame([chance | _flag_everyone(board)])], ignore_index=True)[keep]
+    return view.rename(columns=HEADINGS)
+
+
+def print_board(board: Board) -> None:
+    """Print what was asked, the board, and what a reader must know of it."""
+    out = console()
+    out.print(f"[bold]Question[/bold] {board.title}  ({board.question[:10]})")
+    print_table(board_view(board))
+    for note in board.notes:
+        out.print(f"  note: {note}", style="dim")
+    for other in board.others.itertuples():
+        out.print(
+            f"  another question here: {other.title} ({other.runs} runs): --question {other.question[:10]}", style="dim"
+        )
+
+
+def expectation(board: Board, batch: str) -> str:
+    """Return in words what the board promises of a batch to come."""
+    leader = board.table.iloc[0]
+    low, high = leader["auc_low"], leader["auc_high"]
+    text = (
+        f"Expect of {batch}: {leader['detector']} scored AUC {leader['auc']:.3f} ({low:.3f}-{high:.3f}) on rounds whose "
+        f"labels it had not seen, the best of {int(board.table['runs'].sum())} runs; expect a little less"
+    )
+    if leader["optimism"] == leader["optimism"]:
+        text += f", and not its in-round {leader['auc_in_round']:.3f}"
+    return text + ". New kinds of fakes may cost more."
+
+
+def _flag_everyone(board: Board) -> dict[str, float]:
+    share = board.fake_share
+    return {"precision": share, "recall": 1.0, "f1": 2 * share / (1 + share), "average_precision": share}
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, float):
+        return "" if value != value else f"{value:.3f}"
+    return str(value)
