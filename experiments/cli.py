@@ -200,8 +200,8 @@ def export(
         return
     flagged = int(exported.table["flagged"].sum())
     typer.echo(
-        f"{exported.path}: {len(exported.table):,} scores in ascending user id, {flagged:,} at 0.5 or above; re-read and "
-        f"verified. Manifest: {exported.manifest}"
+        f"{exported.path}: {len(exported.table):,} scores in ascending user id, {flagged:,} at 0.5 or above; "
+        f"re-read and verified. Manifest: {exported.manifest}"
     )
     for note in exported.notes:
         typer.echo(f"note: {note}")

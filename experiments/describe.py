@@ -9,6 +9,7 @@ import pandas as pd
 
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.scale import format_levels
+from anomaly_lab.types import AnyArray
 
 
 def describe(rounds: Sequence[Round]) -> pd.DataFrame:
@@ -49,7 +50,7 @@ def _facts(one: Round, first: Round) -> dict[str, str]:
     return facts
 
 
-def _same_profile(profiles: np.ndarray) -> int:  # type: ignore[type-arg]
+def _same_profile(profiles: AnyArray) -> int:
     return int((np.diff(profiles, axis=0) == 0).all(axis=1).sum())
 
 

@@ -67,7 +67,7 @@ def evaluate(
     store = FeatureStore(tuple(families), team=None if features is None else TeamFeatures.read(features))
     if not train:
         raise ConfigError("--train must name at least one labelled round")
-    Question(tuple([*train, *test]), "in-round")  # every round is labelled and given once
+    Question((*train, *test), "in-round")  # every round is labelled and given once
     folds = [_fold(train, one) for one in test] if test else list(Question(tuple(train), "in-round").folds())
     rows = [row for seed in seeds for row in _rows(run(model, cls, parsed, folds, store, seed=seed))]
     return pd.DataFrame(rows)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from math import isfinite
 from typing import Any
 
 import pandas as pd
@@ -29,20 +30,8 @@ HEADINGS = {
     "seconds": "s",
     "why": "why this rank",
 }
-ALWAYS = (
-    "rank",
-    "band",
-    "detector",
-    "auc",
-    "interval",
-    "f1",
-    "precision",
-    "recall",
-    "average_precision",
-    "runs",
-    "seconds",
-    "why",
-)
+OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "real_auc")
+"""Shown only where some run has them."""
 
 
 def console() -> Console:
@@ -64,9 +53,7 @@ def print_table(table: pd.DataFrame, title: str | None = None) -> None:
 
 def to_json(value: Any) -> str:
     """Return JSON; what is not a finite number becomes null."""
-    return json.dumps(
-        json.loads(pd.Series([value], dtype=object).to_json(orient="values", double_precision=15))[0], indent=1
-    )
+    return json.dumps(_finite(value), indent=1, allow_nan=False, default=str)
 
 
 def to_markdown(table: pd.DataFrame) -> str:
@@ -87,16 +74,8 @@ def board_view(board: Board) -> pd.DataFrame:
     table = board.table.copy()
     table["interval"] = [f"{low:.3f}-{high:.3f}" for low, high in zip(table["auc_low"], table["auc_high"], strict=True)]
     table["detector"] = table["detector"] + table["baseline"].map({True: " (baseline)", False: ""})
-    chance = {
-        "rank": "",
-        "band": "",
-        "detector": "chance: flag everyone",
-        "auc": 0.5,
-        "interval": "",
-        "runs": "",
-        "why": "",
-    }
-    keep = [name for name in HEADINGS if name in ALWAYS or table[name].notna().any()]
+    chance = dict.fromkeys(HEADINGS, "") | {"detector": "chance: flag everyone", "auc": 0.5}
+    keep = [name for name in HEADINGS if name not in OPTIONAL or table[name].notna().any()]
     text = table[keep].astype(object)
     view = pd.concat([text, pd.DataFrame([chance | _flag_everyone(board)])], ignore_index=True)[keep]
     return view.rename(columns=HEADINGS)
@@ -109,10 +88,9 @@ def print_board(board: Board) -> None:
     print_table(board_view(board))
     for note in board.notes:
         out.print(f"  note: {note}", style="dim")
-    for other in board.others.itertuples():
-        out.print(
-            f"  another question here: {other.title} ({other.runs} runs): --question {other.question[:10]}", style="dim"
-        )
+    for other in board.others.to_dict(orient="records"):
+        line = f"{other['title']} ({other['runs']} runs): --question {str(other['question'])[:10]}"
+        out.print(f"  another question here: {line}", style="dim")
 
 
 def expectation(board: Board, batch: str) -> str:
@@ -120,10 +98,10 @@ def expectation(board: Board, batch: str) -> str:
     leader = board.table.iloc[0]
     low, high = leader["auc_low"], leader["auc_high"]
     text = (
-        f"Expect of {batch}: {leader['detector']} scored AUC {leader['auc']:.3f} ({low:.3f}-{high:.3f}) on rounds whose "
-        f"labels it had not seen, the best of {int(board.table['runs'].sum())} runs; expect a little less"
+        f"Expect of {batch}: {leader['detector']} scored AUC {leader['auc']:.3f} ({low:.3f}-{high:.3f}) on rounds "
+        f"whose labels it had not seen, the best of {int(board.table['runs'].sum())} runs; expect a little less"
     )
-    if leader["optimism"] == leader["optimism"]:
+    if isfinite(leader["optimism"]):
         text += f", and not its in-round {leader['auc_in_round']:.3f}"
     return text + ". New kinds of fakes may cost more."
 
@@ -133,7 +111,15 @@ def _flag_everyone(board: Board) -> dict[str, float]:
     return {"precision": share, "recall": 1.0, "f1": 2 * share / (1 + share), "average_precision": share}
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _finite(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(one) for one in value]
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, float):
-        return "" if value != value else f"{value:.3f}"
+        return f"{value:.3f}" if isfinite(value) else ""
     return str(value)

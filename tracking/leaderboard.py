@@ -123,7 +123,9 @@ def leaderboard(
     mine = runs[runs["question"] == chosen]
     others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
     title = str(asked.loc[chosen, "title"])
-    return Board(title, chosen, str(asked.loc[chosen, "protocol"]), rank_runs(mine, all_runs=all_runs), others)
+    protocol = str(asked.loc[chosen, "protocol"])
+    share = float(mine["fake_share"].astype(float).iloc[0])
+    return Board(title, chosen, protocol, rank_runs(mine, all_runs=all_runs), others, share)
 
 
 def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
@@ -142,7 +144,7 @@ def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
         ordered = runs.sort_values(["auc", "f1", "submitted", "run_id"], ascending=[False, False, True, True])
         runs = ordered.drop_duplicates("detector")
     contenders = [
-        Contender(str(row.run_id), float(row.auc), float(row.f1), float(row.submitted)) for row in runs.itertuples()
+        Contender(str(row["run_id"]), row["auc"], row["f1"], row["submitted"]) for row in runs.to_dict(orient="records")
     ]
     placings = rank(contenders)
     by_run = runs.set_index("run_id")
@@ -152,7 +154,18 @@ def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
     return table.reindex(columns=[*COLUMNS])
 
 
-_READ = ("run_id", "store", "submitted", "question", "question_title", "protocol", "detector", "baseline", *MEASURES)
+_READ = (
+    "run_id",
+    "store",
+    "submitted",
+    "question",
+    "question_title",
+    "protocol",
+    "detector",
+    "baseline",
+    "fake_share",
+    *MEASURES,
+)
 
 
 def _choose(asked: pd.DataFrame, question: str | None) -> str:
@@ -160,7 +173,7 @@ def _choose(asked: pd.DataFrame, question: str | None) -> str:
         return str(asked["newest"].idxmax())
     fitting = [key for key in asked.index if key.startswith(question)]
     if len(fitting) != 1:
-        known = ", ".join(f"{key[:10]} ({title})" for key, title in asked["title"].items())
+        known = ", ".join(f"{str(key)[:10]} ({title})" for key, title in asked["title"].items())
         raise StoreError(
             f"--question must name one question, found {len(fitting)} beginning '{question}'; known: {known}"
         )

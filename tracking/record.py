@@ -80,6 +80,7 @@ class RunSpec:
             "question_title": self.question.title,
             "rounds": json.dumps([{"name": r.name, "path": r.path} for r in self.question.rounds]),
             "scale": _scale_tag(self.question),
+            "fake_share": f"{_fake_share(self.question):.6f}",
             "families": ",".join(self.families),
             "origin": self.origin,
             "baseline": str(self.baseline).lower(),
@@ -287,6 +288,11 @@ def _scale_tag(question: Question) -> str:
     if scale.unknown is not None:
         levels[-1] += "?"
     return ",".join(levels)
+
+
+def _fake_share(question: Question) -> float:
+    """Share of generated users among those queried: every round counts the same."""
+    return float(np.mean([one.labels.fake.mean() for one in question.rounds if one.labels is not None]))
 
 
 @cache

@@ -1,0 +1,59 @@
+# Two commands are enough: `make tune` and `make test`. Everything else is named below.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+LAB    ?= lab
+ROUNDS ?=
+TRIALS ?= 6
+JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
+SEED   ?= 0
+BATCH  ?=
+OUT    ?=
+PORT   ?= 5000
+
+.DEFAULT_GOAL := help
+.PHONY: help setup tune leaderboard export ui test test-all check bench clean
+
+help:  ## list what can be made
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+setup: $(VENV)/ready  ## make .venv from the pinned lock
+
+$(VENV)/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 2; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+tune: setup  ## tune every detector on ROUNDS="a.npz b.npz" (default: an embedded course), ending with a leaderboard
+	@$(BIN)/anomaly-lab tune $(foreach round,$(ROUNDS),--round $(round)) --trials $(TRIALS) --jobs $(JOBS) --seed $(SEED) --store $(LAB)
+
+leaderboard: setup  ## show the leaderboard again
+	@$(BIN)/anomaly-lab leaderboard --store $(LAB)
+
+export: setup  ## refit the best run and score BATCH=next.npz OUT=scores.npz (default: the embedded course's round 4)
+	@$(BIN)/anomaly-lab export --store $(LAB) $(if $(BATCH),--batch $(BATCH)) $(if $(OUT),--out $(OUT))
+
+ui: setup  ## every run in MLflow's UI on 127.0.0.1
+	@$(BIN)/anomaly-lab ui --store $(LAB) --port $(PORT)
+
+test: setup  ## fast tests
+	@$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+
+test-all: setup  ## every test, the slow ones and the example plugin too
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable tests/plugin
+	@$(BIN)/python -m pytest -q -n $(JOBS)
+
+check: setup  ## ruff, mypy and import-linter
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+bench: setup  ## measure speed, each script against its own baseline
+	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove what was built; your lab folder stays
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
