@@ -134,6 +134,13 @@ def test_columns_may_be_named(tmp_path, suffix):
     assert fake_by_id(round_) == {1: 0, 2: 1, 3: 0}
 
 
+def test_a_named_column_is_no_candidate_for_another_role(tmp_path):
+    path = save_text(tmp_path / "r.csv", "user,item,rating,score\n1,1,5,1\n2,1,4,0\n")
+    round_ = read_round(path, columns={"label": "score"})
+    assert rows_by_id(round_.ratings) == [(1, 1, 5), (2, 1, 4)]
+    assert fake_by_id(round_) == {1: 1, 2: 0}
+
+
 def test_archives_have_no_columns_to_name(tmp_path):
     assert read_round(save_npz(tmp_path / "r.npz", X=X), columns={"user": "who"}).ratings.n_users == 3
 
