@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
@@ -26,6 +30,14 @@ def make_scaler(name: str, n_rows: int) -> Any:
             n_quantiles=min(200, n_rows), output_distribution="normal", subsample=100_000, random_state=0
         )
     return {"standard": StandardScaler, "robust": RobustScaler}[name]()
+
+
+@contextmanager
+def early_stop_meant() -> Iterator[None]:
+    """Keep quiet about iterations that ran out: where to stop is part of a detector's design."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
 
 
 @dataclass
@@ -65,12 +77,16 @@ class EstimatorDetector:
 
 @dataclass
 class SupervisedDetector(EstimatorDetector):
-    """Base of classifiers, each inside an imbalanced-learn pipeline so that a sampler acts in `fit` only."""
+    """Base of classifiers, each inside an imbalanced-learn pipeline so that a sampler acts in `fit` only.
+
+    Scaling is robust by default: odd users then stay far out, where a standard deviation that they stretch themselves
+    would draw them in.
+    """
 
     kind: ClassVar[Literal["supervised", "unsupervised"]] = "supervised"
 
     sampler: Annotated[str, CategoricalDistribution(SAMPLERS)] = "none"
-    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "standard"
+    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "robust"
 
     def build(self, seed: int) -> Any:
         """Return the unfitted classifier."""
@@ -89,7 +105,8 @@ class SupervisedDetector(EstimatorDetector):
         else:
             steps.append(("sampler", sampler))
         self.estimator_ = Pipeline([*steps, ("classifier", self.build(seed))])
-        self.estimator_.fit(X, y, **weights)
+        with early_stop_meant():
+            self.estimator_.fit(X, y, **weights)
 
     def score_matrix(self, matrix: Float32Array) -> FloatArray:
         """Return the probability of being generated, in [0, 1]."""
@@ -103,7 +120,7 @@ class NoveltyDetector(EstimatorDetector):
     kind: ClassVar[Literal["supervised", "unsupervised"]] = "unsupervised"
 
     fit_on: Annotated[str, CategoricalDistribution(FIT_ON)] = "genuine"
-    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "rank"
+    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "standard"
 
     def build(self, seed: int, n_rows: int) -> Any:
         """Return the unfitted estimator; its `score_samples` is high for normal users, as in scikit-learn."""
@@ -115,7 +132,8 @@ class NoveltyDetector(EstimatorDetector):
 
         X = matrix[fit_rows(self.fit_on, train.visible)]
         self.estimator_ = Pipeline([("scaler", make_scaler(self.scaling, len(X))), ("model", self.build(seed, len(X)))])
-        self.estimator_.fit(X)
+        with early_stop_meant():
+            self.estimator_.fit(X)
 
     def score_matrix(self, matrix: Float32Array) -> FloatArray:
         """Return how abnormal each row is; scikit-learn's sign, lower is abnormal, is turned round here."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from optuna.distributions import IntDistribution
+from optuna.distributions import CategoricalDistribution, IntDistribution
 
-from anomaly_lab.detectors.base import NoveltyDetector
+from anomaly_lab.detectors.base import SCALERS, NoveltyDetector
 
 
 @dataclass
 class LocalOutlierFactorDetector(NoveltyDetector):
     """Local outlier factor: density beside that of the neighbours (Breunig et al., 2000)."""
 
+    scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "rank"
     n_neighbors: Annotated[int, IntDistribution(5, 100, log=True)] = 30
 
     def build(self, seed: int, n_rows: int) -> Any:

@@ -12,13 +12,17 @@ from anomaly_lab.detectors.base import SupervisedDetector
 
 @dataclass
 class MLPDetector(SupervisedDetector):
-    """Multi-layer perceptron of one or two hidden layers, trained by Adam (Kingma and Ba, 2015)."""
+    """Multi-layer perceptron of one or two hidden layers, trained by Adam (Kingma and Ba, 2015).
+
+    Weights are held small (`alpha` is spread over a batch of 128 users): what it takes large weights to see in one
+    round is gone in the next.
+    """
 
     hidden: Annotated[int, IntDistribution(8, 128, log=True)] = 32
     layers: Annotated[int, IntDistribution(1, 2)] = 1
     activation: Annotated[str, CategoricalDistribution(("relu", "tanh"))] = "tanh"
-    alpha: Annotated[float, FloatDistribution(1e-4, 10.0, log=True)] = 1.0
-    learning_rate: Annotated[float, FloatDistribution(1e-4, 1e-2, log=True)] = 1e-3
+    alpha: Annotated[float, FloatDistribution(0.1, 100.0, log=True)] = 10.0
+    learning_rate: Annotated[float, FloatDistribution(3e-4, 1e-2, log=True)] = 3e-3
 
     def build(self, seed: int) -> Any:
         """Return the network."""

@@ -14,7 +14,7 @@ from anomaly_lab.detectors.base import NoveltyDetector
 class OneClassSVMDetector(NoveltyDetector):
     """One-class SVM with a Gaussian kernel (Schölkopf et al., 2001)."""
 
-    nu: Annotated[float, FloatDistribution(0.01, 0.5, log=True)] = 0.1
+    nu: Annotated[float, FloatDistribution(0.01, 0.9)] = 0.5
     gamma: Annotated[float, FloatDistribution(1e-3, 0.3, log=True)] = 0.01
 
     def build(self, seed: int, n_rows: int) -> Any:

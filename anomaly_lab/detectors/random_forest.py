@@ -5,20 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from anomaly_lab.detectors.base import SupervisedDetector
-from anomaly_lab.detectors.samplers import SAMPLERS
 
 
 @dataclass
 class RandomForestDetector(SupervisedDetector):
-    """Random forest on balanced samples (Breiman, 2001)."""
+    """Random forest on balanced classes (Breiman, 2001).
 
-    sampler: Annotated[str, CategoricalDistribution(SAMPLERS)] = "smote"
-    n_estimators: Annotated[int, IntDistribution(50, 300, step=50)] = 150
+    Each tree sees a small share of the users and a few features, so that none of them can lean on the one feature that
+    gave last round's fakes away.
+    """
+
+    n_estimators: Annotated[int, IntDistribution(50, 300, step=50)] = 100
     min_samples_leaf: Annotated[int, IntDistribution(1, 20, log=True)] = 3
-    max_features: Annotated[float, FloatDistribution(0.1, 0.6)] = 0.25
+    max_features: Annotated[float, FloatDistribution(0.05, 0.6)] = 0.1
+    max_samples: Annotated[float, FloatDistribution(0.1, 1.0)] = 0.3
 
     def build(self, seed: int) -> Any:
         """Return the forest."""
@@ -28,6 +31,7 @@ class RandomForestDetector(SupervisedDetector):
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
+            max_samples=self.max_samples,
             random_state=seed,
             n_jobs=1,
         )

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution
 
-from anomaly_lab.detectors.base import EstimatorDetector
+from anomaly_lab.detectors.base import EstimatorDetector, early_stop_meant
 from anomaly_lab.evaluation.folds import Train
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -47,7 +47,8 @@ class SeedNotebookDetector(EstimatorDetector):
             max_iter=self.max_iter,
             random_state=seed,
         )
-        self.estimator_ = make_pipeline(StandardScaler(), network).fit(X, y)
+        with early_stop_meant():
+            self.estimator_ = make_pipeline(StandardScaler(), network).fit(X, y)
 
     def score_matrix(self, matrix: Float32Array) -> FloatArray:
         """Return the network's probability of being generated, in [0, 1]."""
