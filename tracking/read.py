@@ -14,7 +14,8 @@ from tracking.store import PREFIX, Store
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-RANKED = f"tags.`{PREFIX}ranked` = 'true' and attributes.status = 'FINISHED'"
+SHOWN = f"tags.`{PREFIX}ranked` != 'false' and attributes.status = 'FINISHED'"
+"""Runs of a board: ranked ones ('true'), and those that answered a part of the question ('partial')."""
 
 
 def read_runs(stores: Sequence[Store]) -> pd.DataFrame:
@@ -58,7 +59,7 @@ def _search(store: Store) -> Iterator[Run]:
     experiments = [one.experiment_id for one in store.client.search_experiments()]
     token = None
     while True:
-        page = store.client.search_runs(experiments, RANKED, max_results=5000, page_token=token)
+        page = store.client.search_runs(experiments, SHOWN, max_results=5000, page_token=token)
         yield from page
         token = page.token
         if not token:

@@ -19,6 +19,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.ratings.labels import Round
 from anomaly_lab.tasks.question import Question
 from tracking.store import PREFIX, Store
 
@@ -78,7 +79,7 @@ class RunSpec:
             "protocol": self.question.protocol,
             "question": self.question.fingerprint,
             "question_title": self.question.title,
-            "rounds": json.dumps([{"name": r.name, "path": r.path} for r in self.question.rounds]),
+            "rounds": json.dumps([_round_facts(one) for one in self.question.rounds]),
             "scale": _scale_tag(self.question),
             "fake_share": f"{_fake_share(self.question):.6f}",
             "families": ",".join(self.families),
@@ -211,7 +212,9 @@ class Recorder:
         rows = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
         if result is not None:
             rows += [Metric(f"seconds_{stage}", value, now, 0) for stage, value in result.seconds.items()]
-            for step, fold in enumerate(result.folds):
+            place = {one.name: number for number, one in enumerate(self.question.rounds)}
+            for number, fold in enumerate(result.folds):
+                step = place.get(fold.name, number)
                 rows += [Metric(f"fold_{name}", fold.metrics[name], now, step) for name in ("auc", "f1")]
         self.store.client.log_batch(
             run_id,
@@ -288,6 +291,16 @@ def _scale_tag(question: Question) -> str:
     if scale.unknown is not None:
         levels[-1] += "?"
     return ",".join(levels)
+
+
+def _round_facts(one: Round) -> dict[str, str | None]:
+    """Return what tells a round again, wherever its file is by then."""
+    return {
+        "name": one.name,
+        "path": str(Path(one.path).absolute()) if one.path else None,
+        "ratings": one.ratings.digest,
+        "labels": one.labels.digest(one.ratings) if one.labels else None,
+    }
 
 
 def _fake_share(question: Question) -> float:

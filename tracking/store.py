@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 DEFAULT_FOLDER = Path("lab")
+QUIET = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+}
+"""MLflow's own words would stand between ours: a server's address after every run, a bar for every file."""
 PREFIX = "lab."
 """Our tags in MLflow begin with this."""
 
@@ -84,7 +90,8 @@ class Store:
     @cached_property
     def client(self) -> MlflowClient:
         """The MLflow client of this store; the first one makes the database."""
-        os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+        for setting, value in QUIET.items():
+            os.environ.setdefault(setting, value)
         logging.getLogger("alembic").setLevel(logging.WARNING)
         from mlflow import MlflowClient
 

@@ -1,0 +1,272 @@
+"""Forms: how each edition of the course wants its scores handed in, written and read again."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.types import AnyArray, FloatArray
+
+CODABENCH_MEMBER = "predictions.npz"
+HARD_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
+_BROKEN = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to hand scores in.
+
+    Parameters
+    ----------
+    name : str
+        What users type.
+    suffix : str
+        How its files end.
+    key : str, optional
+        Name of the array, where the file has names.
+    """
+
+    name: str
+    suffix: str
+    key: str | None = None
+
+
+FORMS = {
+    form.name: form
+    for form in (
+        Form("arr_0", ".npz", "arr_0"),
+        Form("predictions", ".npz", "predictions"),
+        Form("npy", ".npy"),
+        Form("csv", ".csv"),
+        Form("codabench", ".zip", "predictions"),
+    )
+}
+"""Every form by name; of those with one suffix, the first is meant by the suffix alone."""
+
+
+@dataclass(frozen=True, eq=False)
+class HandIn:
+    """Scores read from a file.
+
+    Parameters
+    ----------
+    scores : ndarray of shape (n_users,)
+        One finite number a user, in ascending order of user ids.
+    users : ndarray of shape (n_users,), optional
+        User ids, ascending; only tables name them.
+    """
+
+    scores: FloatArray
+    users: AnyArray | None = None
+
+
+def choose_form(path: str | Path, name: str | None = None, key: str | None = None) -> Form:
+    """Return the form in which to write a file.
+
+    Parameters
+    ----------
+    path : path-like
+        The file; its suffix says the form unless `name` does.
+    name : str, optional
+        A name of `FORMS`.
+    key : str, optional
+        Another name for the array, in an archive.
+
+    Raises
+    ------
+    ConfigError
+        If the suffix fits no form or another one than named, or a key is given where the file has none.
+    """
+    suffix = Path(path).suffix.lower()
+    if name is not None and name not in FORMS:
+        raise ConfigError(f"--form must be one of {', '.join(FORMS)}, found '{name}'")
+    form = FORMS[name] if name else next((one for one in FORMS.values() if one.suffix == suffix), None)
+    if form is None:
+        suffixes = ", ".join(dict.fromkeys(one.suffix for one in FORMS.values()))
+        raise ConfigError(f"{path}: scores must be written to a file ending in one of {suffixes}, found '{suffix}'")
+    if form.suffix != suffix:
+        raise ConfigError(f"{path}: form {form.name} must be written to a file ending in {form.suffix}")
+    if key is None:
+        return form
+    if form.suffix != ".npz":
+        raise ConfigError(f"{path}: --key names the array of an .npz; form {form.name} has no other key to give")
+    return Form(key, form.suffix, key)
+
+
+def write_scores(path: Path, users: AnyArray, scores: FloatArray, form: Form) -> None:
+    """Write one score a user; the same scores give the same bytes.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    users : ndarray of shape (n_users,)
+        User ids, ascending; only tables hold them.
+    scores : ndarray of shape (n_users,)
+        In the order of `users`.
+    form : Form
+        How the file is made.
+    """
+    if form.suffix == ".csv":
+        pd.DataFrame({"user": users, "score": scores}).to_csv(path, index=False)
+    elif form.suffix == ".npy":
+        np.save(path, scores)
+    elif form.suffix == ".npz":
+        path.write_bytes(_archive(scores, str(form.key)))
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as bundle:
+            bundle.writestr(zipfile.ZipInfo(CODABENCH_MEMBER), _archive(scores, str(form.key)))
+
+
+def read_scores(path: str | Path, key: str | None = None) -> HandIn:
+    """Read one score a user from any form.
+
+    Parameters
+    ----------
+    path : path-like
+        ``.npz``, ``.npy``, ``.csv`` with columns user and score in any order of users, or Codabench's ``.zip``.
+    key : str, optional
+        Name of the array in an archive; by default ``arr_0`` or ``predictions``, whichever is there.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, the key is wrong, there is anything beside one number a user (a second column,
+        class scores), a score is not finite, or all of them are hard labels.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise DataError(f"{path}: must be a file of scores, found no such file")
+    readers = {".npz": _read_npz, ".npy": _read_npy, ".zip": _read_bundle}
+    suffix = path.suffix.lower()
+    if suffix == ".csv":
+        users, scores = _read_csv(path)
+        return HandIn(checked(scores, str(path)), users)
+    if suffix not in readers:
+        raise DataError(f"{path}: scores must end in .npz, .npy, .csv or .zip, found '{suffix}'")
+    try:
+        return HandIn(checked(*readers[suffix](path, key)))
+    except DataError:
+        raise
+    except _BROKEN as error:
+        if "allow_pickle" in str(error):
+            raise DataError(f"{path}: scores must be numbers, found Python objects, which are never unpickled") from None
+        raise DataError(f"{path}: must be a file of scores, found a broken one ({error}); write it again") from error
+
+
+def checked(scores: AnyArray, where: str) -> FloatArray:
+    """Return scores as floats if they can be what a hand-in asks for: one finite number a user, not a decision.
+
+    Raises
+    ------
+    DataError
+        If not.
+    """
+    if scores.ndim != 1:
+        raise DataError(f"{where}: must hold one score a user, shape (n_users,), found {scores.shape}: {_guess(scores)}")
+    if scores.dtype.kind not in "fiub":
+        raise DataError(f"{where}: scores must be numbers, found dtype {scores.dtype}")
+    values = scores.astype(float)
+    wrong = ~np.isfinite(values)
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise DataError(
+            f"{where}: scores must be finite, found {values[row]} in row {row} (counted from 0) "
+            f"and {int(wrong.sum())} such in all"
+        )
+    if len(values) > 0 and any(set(np.unique(values)) <= labels for labels in HARD_LABELS):
+        raise DataError(
+            f"{where}: must hold scores, found only {' and '.join(f'{one:g}' for one in np.unique(values))}: hard labels? "
+            "Hand in decision scores or probabilities, which can be ranked"
+        )
+    return values
+
+
+def _archive(scores: FloatArray, key: str) -> bytes:
+    buffer = io.BytesIO()
+    arrays = {key: scores}
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def _read_npz(path: Path, key: str | None) -> tuple[AnyArray, str]:
+    return _from_archive(path.read_bytes(), str(path), key)
+
+
+def _read_npy(path: Path, key: str | None) -> tuple[AnyArray, str]:
+    found = np.load(path, allow_pickle=False)
+    if not isinstance(found, np.ndarray):
+        raise DataError(f"{path}: must be a .npy of scores, found an archive under that name; call it .npz")
+    return found, str(path)
+
+
+def _read_bundle(path: Path, key: str | None) -> tuple[AnyArray, str]:
+    with zipfile.ZipFile(path) as bundle:
+        names = bundle.namelist()
+        if "metadata" in names:
+            raise DataError(f"{path}: must not hold a file 'metadata': Codabench would run the hand-in as code")
+        if CODABENCH_MEMBER not in names:
+            raise DataError(f"{path}: must hold {CODABENCH_MEMBER}, found {', '.join(names) or 'nothing'}")
+        return _from_archive(bundle.read(CODABENCH_MEMBER), f"{path}: {CODABENCH_MEMBER}", key)
+
+
+def _from_archive(content: bytes, where: str, key: str | None) -> tuple[AnyArray, str]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        known = [key] if key else [form.key for form in FORMS.values() if form.key]
+        here = [name for name in archive.files if name in known]
+        if not here:
+            wanted = " or ".join(f"'{name}'" for name in dict.fromkeys(known))
+            found = ", ".join(f"'{name}'" for name in archive.files) or "none"
+            raise DataError(f"{where}: must hold scores under key {wanted}, found {found}; say which with --key")
+        return np.asarray(archive[here[0]]), f"{where}: key '{here[0]}'"
+
+
+def _read_csv(path: Path) -> tuple[AnyArray, AnyArray]:
+    """Return user ids, ascending, and their scores."""
+    try:
+        table = pd.read_csv(path, dtype={"user": str}, float_precision="round_trip")
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: must be a table of scores, found: {str(error).strip()}") from error
+    if set(table.columns) != {"user", "score"} or not isinstance(table.index, pd.RangeIndex):
+        extra = [str(name) for name in table.columns if name not in ("user", "score")]
+        raise DataError(
+            f"{path}: must have the columns user and score, found {', '.join(map(str, table.columns))}"
+            + (f"; leave out {', '.join(extra)}" if {"user", "score"} <= set(table.columns) else "")
+        )
+    users = _ids(table["user"], path)
+    order = np.argsort(users, kind="stable")
+    return users[order], table["score"].to_numpy()[order]
+
+
+def _ids(column: pd.Series[str], path: Path) -> AnyArray:
+    """Return ids as int64 where all of them are whole numbers, else as they stand."""
+    if column.isna().any():
+        raise DataError(f"{path}: line {int(column.isna().argmax()) + 2}: must name a user, found an empty cell")
+    if column.duplicated().any():
+        raise DataError(f"{path}: each user must have one score, found user {column[column.duplicated()].iloc[0]} twice")
+    numbers = pd.to_numeric(column, errors="coerce")
+    if pd.api.types.is_integer_dtype(numbers) and (numbers.astype(str) == column).all():
+        return numbers.to_numpy(dtype=np.int64)
+    return column.to_numpy(dtype=object)
+
+
+def _guess(scores: AnyArray) -> str:
+    """Return what an array that is not one column probably is."""
+    if scores.ndim != 2:
+        return "hand in one number a user"
+    if scores.shape[1] == 1:
+        return "one column; hand in scores.ravel()"
+    columns = [scores[:, number] for number in range(scores.shape[1])]
+    if any(np.isin(column, (0, 1)).all() for column in columns):
+        return "an extra column of predicted classes? Hand in the scores alone"
+    first = columns[0]
+    if scores.dtype.kind in "fiu" and (first % 1 == 0).all() and len(np.unique(first)) == len(first):
+        return "an extra column of user ids? Hand in the scores alone, in ascending user id"
+    return "scores of several classes? Hand in that of the generated users alone"
