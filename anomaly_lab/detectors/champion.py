@@ -13,8 +13,9 @@ from anomaly_lab.types import Float32Array, FloatArray
 def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
     """Return scores in (0, 1), 0.5 where the threshold is, their order kept.
 
-    The softsign ``0.5 + 0.5·z / (1 + |z|)`` of z = (score - threshold) / scale saturates far later than a logistic
-    curve, so close scores stay apart.
+    The softsign of z = (score - threshold) / scale saturates far later than a logistic curve, so close scores stay
+    apart. It is written as ``0.5 / (1 - z)`` below 0 and ``1 - 0.5 / (1 + z)`` above, for ``z / (1 + |z|)`` rounds
+    neighbouring scores into the wrong order.
 
     Parameters
     ----------
@@ -26,7 +27,8 @@ def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
         Spread of raw scores, > 0.
     """
     z = (scores - threshold) / scale
-    calibrated: FloatArray = 0.5 + 0.5 * z / (1 + np.abs(z))
+    tail = 0.5 / (1 + np.abs(z))
+    calibrated: FloatArray = np.where(z < 0, tail, 1 - tail)
     return calibrated
 
 
