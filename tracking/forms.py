@@ -157,7 +157,7 @@ def read_scores(path: str | Path, key: str | None = None) -> HandIn:
         raise
     except _BROKEN as error:
         if "allow_pickle" in str(error):
-            raise DataError(f"{path}: scores must be numbers, found Python objects, which are never unpickled") from None
+            raise DataError(f"{path}: must hold numbers, found Python objects, which are never unpickled") from None
         raise DataError(f"{path}: must be a file of scores, found a broken one ({error}); write it again") from error
 
 
@@ -170,7 +170,7 @@ def checked(scores: AnyArray, where: str) -> FloatArray:
         If not.
     """
     if scores.ndim != 1:
-        raise DataError(f"{where}: must hold one score a user, shape (n_users,), found {scores.shape}: {_guess(scores)}")
+        raise DataError(f"{where}: must hold one score a user, (n_users,), found {scores.shape}; {_guess(scores)}")
     if scores.dtype.kind not in "fiub":
         raise DataError(f"{where}: scores must be numbers, found dtype {scores.dtype}")
     values = scores.astype(float)
@@ -182,8 +182,9 @@ def checked(scores: AnyArray, where: str) -> FloatArray:
             f"and {int(wrong.sum())} such in all"
         )
     if len(values) > 0 and any(set(np.unique(values)) <= labels for labels in HARD_LABELS):
+        found = " and ".join(f"{one:g}" for one in np.unique(values))
         raise DataError(
-            f"{where}: must hold scores, found only {' and '.join(f'{one:g}' for one in np.unique(values))}: hard labels? "
+            f"{where}: must hold scores, found only {found}: hard labels? "
             "Hand in decision scores or probabilities, which can be ranked"
         )
     return values
@@ -250,7 +251,8 @@ def _ids(column: pd.Series[str], path: Path) -> AnyArray:
     if column.isna().any():
         raise DataError(f"{path}: line {int(column.isna().argmax()) + 2}: must name a user, found an empty cell")
     if column.duplicated().any():
-        raise DataError(f"{path}: each user must have one score, found user {column[column.duplicated()].iloc[0]} twice")
+        twice = column[column.duplicated()].iloc[0]
+        raise DataError(f"{path}: each user must have one score, found user {twice} twice")
     numbers = pd.to_numeric(column, errors="coerce")
     if pd.api.types.is_integer_dtype(numbers) and (numbers.astype(str) == column).all():
         return numbers.to_numpy(dtype=np.int64)
