@@ -180,6 +180,10 @@ FEATURES = Registry(
         "agreement": "anomaly_lab.features.agreement:agreement",
         "popularity": "anomaly_lab.features.popularity:popularity",
         "likelihood": "anomaly_lab.features.likelihood:likelihood",
+        "low-rank": "anomaly_lab.features.low_rank:low_rank",
+        "neighbours": "anomaly_lab.features.neighbours:neighbours",
+        "co-occurrence": "anomaly_lab.features.cooccurrence:cooccurrence",
+        "copies": "anomaly_lab.features.copies:copies",
         "seed": "anomaly_lab.features.seed:seed",
     },
 )

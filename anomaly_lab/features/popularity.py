@@ -88,7 +88,7 @@ def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
     step = max(1, CELLS_AT_ONCE // len(base))
     for start in range(0, len(sizes), step):
         part = slice(start, start + step)
-        tilt[part] = _tilt(base, sizes[part])
+        tilt[part] = solve_tilt(base, sizes[part])
         log_odds = base + tilt[part, None]
         chance = expit(log_odds)
         log_none[part] = -log1p(np.exp(log_odds)).sum(axis=1)
@@ -98,8 +98,20 @@ def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
     return (found - expected[which]) / np.maximum(spread[which], 1e-3)
 
 
-def _tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
-    """Solve sum(expit(base + t)) = size for t, one t a size: read off a grid, then two steps of Newton's method."""
+def solve_tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
+    """Solve sum(expit(base + t)) = size for t: read off a grid, then two steps of Newton's method.
+
+    Parameters
+    ----------
+    base : ndarray of shape (n_items,)
+        Log-odds of each item.
+    sizes : ndarray of shape (n_sizes,)
+        Wanted sums, in [0, n_items].
+
+    Returns
+    -------
+    ndarray of shape (n_sizes,)
+    """
     target = np.clip(sizes, 0.25, len(base) - 0.25)
     grid = np.linspace(-30, 30, 601)
     tilt = np.interp(target, [float(expit(base + t).sum()) for t in grid], grid)

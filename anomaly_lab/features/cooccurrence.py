@@ -1,0 +1,201 @@
+"""Family *co-occurrence*: whether a user's items belong together, whatever the ratings."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import expit, logit
+
+from anomaly_lab.features.panel import highest, panels, rated
+from anomaly_lab.features.popularity import solve_tilt
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import Float32Array, FloatArray
+
+EASE_RIDGES = {"loose": 0.08, "tight": 0.4}
+"""Ridge of EASE per reference user, so that the size of the population cancels."""
+COMPONENTS = (5, 20, 60)
+
+
+def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+    """Describe how well each user's set of items follows from its own parts and from reference users' sets.
+
+    Parameters
+    ----------
+    users : RatingBatch
+        The users to describe.
+    reference : RatingBatch
+        The users whose sets say what belongs together.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_users,)
+        ``ease_<loose|tight>_…`` (Steck, 2019; each item scored from the user's others): ``precision_<q|h|n|2n|10>``,
+        ``ap``, ``auc``, ``log_rank``, ``ap_gain`` over popularity, ``rated_mean``, ``rated_std``,
+        ``rated_q<10|25|50>``, ``hole_<10|25|50|100>`` (the score at that share of the user's activity among items *not*
+        rated), ``hole_energy``, ``mse``, ``r2``. ``components_<5|20|60>``: share of the set's deviation from popularity
+        and activity in the leading principal components; ``deviation``, ``choice_mean``. ``knn_…``: common items with
+        reference users, standardised under independent choice: means of the nearest 1, 10, 50, of the farthest 20, of
+        all, their spread, and ``knn_relative`` to activity; ``jaccard_<1|10|mean>``. ``split_…``: the best two-way
+        split of the user's own items by item-item affinity.
+    """
+    mine, theirs = panels(users, reference)
+    chosen, known = rated(mine), rated(theirs)
+    share = (known.sum(axis=0) + 1) / (len(known) + 2)
+    expected, their_expected = _expected(chosen, share), _expected(known, share)
+    columns: dict[str, FloatArray] = {}
+    for name, ridge in EASE_RIDGES.items():
+        found = _ease_columns(chosen, known, share, expected, ridge * len(known))
+        columns |= {f"ease_{name}_{key}": column for key, column in found.items()}
+    residual = known - their_expected
+    covariance = (residual.T @ residual).astype(np.float64)
+    columns |= _component_columns(chosen, expected, covariance)
+    columns |= _neighbour_columns(chosen, known, their_expected)
+    columns |= _split_columns(chosen, covariance / len(known))
+    return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+
+
+def _expected(chosen: Float32Array, share: FloatArray) -> Float32Array:
+    """Return each user's chance of choosing each item if only popularity and activity counted."""
+    base = logit(np.clip(share, 1e-6, 1 - 1e-6))
+    sizes, which = np.unique(chosen.sum(axis=1), return_inverse=True)
+    chance = expit(base + solve_tilt(base, sizes)[:, None])
+    return np.clip(chance, 1e-4, 1 - 1e-4).astype(np.float32)[which]
+
+
+def ease_weights(known: Float32Array, ridge: float) -> Float32Array:
+    """Return EASE's item-item weights in closed form (Steck, 2019), shape (n_items, n_items), zero diagonal."""
+    gram = (known.T @ known).astype(np.float64)
+    gram[np.diag_indices_from(gram)] += ridge
+    inverse = np.linalg.inv(gram)
+    weights = -inverse / np.diag(inverse)
+    np.fill_diagonal(weights, 0.0)
+    return weights.astype(np.float32)
+
+
+def _ease_columns(
+    chosen: Float32Array, known: Float32Array, share: FloatArray, expected: Float32Array, ridge: float
+) -> dict[str, FloatArray]:
+    n_users, n_items = chosen.shape
+    scores = chosen @ ease_weights(known, ridge)
+    n = np.maximum(chosen.sum(axis=1), 1)
+    rows = np.arange(n_users)
+    hits = np.take_along_axis(chosen, np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    found = hits.cumsum(axis=1)
+    ranks = np.arange(1, n_items + 1, dtype=np.float32)
+    columns = {}
+    for name, fraction in (("q", 0.25), ("h", 0.5), ("n", 1.0), ("2n", 2.0)):
+        last = np.clip((n * fraction).astype(int), 1, n_items) - 1
+        columns[f"precision_{name}"] = found[rows, last] / (last + 1)
+    columns["precision_10"] = found[:, min(9, n_items - 1)] / 10
+    columns["ap"] = (hits * found / ranks).sum(axis=1) / n
+    by_popularity = chosen[:, np.argsort(-share, kind="stable")]
+    popular_ap = (by_popularity * by_popularity.cumsum(axis=1) / ranks).sum(axis=1) / n
+    columns["ap_gain"] = columns["ap"] - popular_ap
+    columns["auc"] = 1 - ((hits * ranks).sum(axis=1) - n * (n + 1) / 2) / (n * np.maximum(n_items - n, 1))
+    columns["log_rank"] = (hits * np.log(ranks)).sum(axis=1) / n - np.log(n)
+    mean = (scores * chosen).sum(axis=1) / n
+    columns["rated_mean"] = mean
+    columns["rated_std"] = np.sqrt((((scores - mean[:, None]) * chosen) ** 2).sum(axis=1) / n)
+    ascending = np.sort(np.where(chosen > 0, scores, np.inf), axis=1)
+    for percent in (10, 25, 50):
+        columns[f"rated_q{percent}"] = _pick(ascending, (n * percent / 100).astype(int), n.astype(int) - 1)
+    descending = -np.sort(np.where(chosen > 0, np.inf, -scores), axis=1)
+    for percent in (10, 25, 50, 100):
+        place = (n * percent / 100).astype(int)
+        columns[f"hole_{percent}"] = _pick(descending, place, (n_items - n - 1).astype(int))
+    error = ((chosen - scores) ** 2).sum(axis=1)
+    columns["hole_energy"] = (scores**2 * (1 - chosen)).sum(axis=1) / n
+    columns["mse"] = error / n
+    columns["r2"] = 1 - error / np.maximum(((chosen - expected) ** 2).sum(axis=1), 1e-6)
+    return columns
+
+
+def _pick(rows: Float32Array, place: FloatArray, last: FloatArray) -> FloatArray:
+    """Return one entry of each row; 0 where the row has none."""
+    found = rows[np.arange(len(rows)), np.clip(np.minimum(place, last), 0, rows.shape[1] - 1).astype(int)]
+    return np.where(np.isfinite(found) & (last >= 0), found, 0.0)
+
+
+def _component_columns(chosen: Float32Array, expected: Float32Array, covariance: FloatArray) -> dict[str, FloatArray]:
+    vectors = np.linalg.eigh(covariance)[1][:, ::-1].astype(np.float32)
+    residual = chosen - expected
+    energy = (residual**2).sum(axis=1)
+    n = np.maximum(chosen.sum(axis=1), 1)
+    projected = (residual @ vectors[:, : max(COMPONENTS)]) ** 2
+    columns = {f"components_{k}": projected[:, :k].sum(axis=1) / (energy + 1) for k in COMPONENTS}
+    log_choice = np.where(chosen > 0, np.log(expected), np.log(1 - expected)).sum(axis=1)
+    return columns | {"deviation": energy / n, "choice_mean": log_choice / n}
+
+
+def _neighbour_columns(
+    chosen: Float32Array, known: Float32Array, their_expected: Float32Array
+) -> dict[str, FloatArray]:
+    common = chosen @ known.T
+    variance = chosen @ (their_expected * (1 - their_expected)).T
+    z = (common - chosen @ their_expected.T) / np.sqrt(variance + 1)
+    top = highest(z, 50)
+    n = np.maximum(chosen.sum(axis=1), 1)
+    jaccard = common / np.maximum(n[:, None] + known.sum(axis=1)[None] - common, 1)
+    near = highest(jaccard, 10)
+    nearest = top[:, :10].mean(axis=1)
+    return {
+        "knn_1": top[:, 0],
+        "knn_10": nearest,
+        "knn_50": top.mean(axis=1),
+        "knn_std": z.std(axis=1),
+        "knn_low": -highest(-z, 20).mean(axis=1),
+        "knn_mean": z.mean(axis=1),
+        "knn_relative": nearest / np.sqrt(n),
+        "jaccard_1": near[:, 0],
+        "jaccard_10": near.mean(axis=1),
+        "jaccard_mean": jaccard.mean(axis=1),
+    }
+
+
+SPLIT_NAMES = ("affinity", "strength", "strength_raw", "across", "within_low", "within_high", "balance", "lonely")
+SPLIT_STEPS = 12
+SPLIT_MINIMUM = 8
+
+
+def _split_columns(chosen: Float32Array, covariance: FloatArray) -> dict[str, FloatArray]:
+    """Describe the best two-way split of each user's items: two people's tastes in one profile come apart.
+
+    The leading eigenvector of the centred affinity among the user's items, by power iteration, splits them by its sign
+    (Newman, 2006, does so for communities in networks).
+    """
+    spread = np.sqrt(np.diag(covariance) + 1e-3)
+    affinity = (covariance / spread[:, None] / spread[None]).astype(np.float32)
+    np.fill_diagonal(affinity, 0.0)
+    start = np.random.default_rng(0).normal(size=affinity.shape[0]).astype(np.float32)
+    rows = np.zeros((len(chosen), len(SPLIT_NAMES)))
+    for user, mask in enumerate(chosen > 0):
+        items = np.flatnonzero(mask)
+        if len(items) >= SPLIT_MINIMUM:
+            rows[user] = _split(affinity[np.ix_(items, items)], start[items])
+    return {f"split_{name}": rows[:, number] for number, name in enumerate(SPLIT_NAMES)}
+
+
+def _split(affinity: Float32Array, vector: Float32Array) -> tuple[float, ...]:
+    m = len(affinity)
+    mean = float(affinity.sum()) / (m * (m - 1))
+    row_mean = affinity.sum(axis=1) / (m - 1)
+    centred = affinity - row_mean[:, None] - row_mean[None] + mean
+    shift = float(np.abs(centred).sum(axis=1).max()) * 0.3  # keeps the iteration on the largest positive eigenvalue
+    for _ in range(SPLIT_STEPS):
+        vector = centred @ vector + shift * vector
+        vector = vector / (np.linalg.norm(vector) + 1e-12)
+    strength = float(vector @ centred @ vector)
+    first = vector > 0
+    n_first, n_second = int(first.sum()), m - int(first.sum())
+    within_first = float(affinity[np.ix_(first, first)].sum()) / max(n_first * (n_first - 1), 1)
+    within_second = float(affinity[np.ix_(~first, ~first)].sum()) / max(n_second * (n_second - 1), 1)
+    across = float(affinity[np.ix_(first, ~first)].mean()) if n_first and n_second else mean
+    return (
+        mean,
+        strength / np.sqrt(m),
+        strength,
+        across,
+        min(within_first, within_second),
+        max(within_first, within_second),
+        min(n_first, n_second) / m,
+        float(np.quantile(row_mean, 0.1)),
+    )

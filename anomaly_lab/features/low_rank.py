@@ -1,0 +1,196 @@
+"""Family *low rank*: how well each rating follows from the user's other ratings under a factor model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+
+from anomaly_lab.features.rows import correlation, per_user
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import AnyArray, FloatArray
+
+RANKS = (1, 8)
+ITERATIONS = 15
+RIDGE = 3.0
+PRIOR_RATINGS = 5.0
+
+
+@dataclass(frozen=True)
+class FactorModel:
+    """Factor analysis with missing data: rating = mean of item + loading of item · factors of user + noise.
+
+    Parameters
+    ----------
+    mean : ndarray of shape (n_items,)
+        Item means.
+    loadings : ndarray of shape (n_items, rank)
+        What each factor does to each item.
+    noise : float
+        Variance of the noise.
+    """
+
+    mean: FloatArray
+    loadings: FloatArray
+    noise: float
+
+
+@dataclass(frozen=True)
+class Known:
+    """The ratings of known value as two sparse tables over (user, item)."""
+
+    users: AnyArray
+    items: AnyArray
+    values: FloatArray
+    n_users: int
+    n_items: int
+
+    @classmethod
+    def of(cls, batch: RatingBatch) -> Known:
+        """Return the known ratings of a batch."""
+        known = ~np.isnan(batch.values)
+        return cls(batch.users[known], batch.items[known], batch.values[known], batch.n_users, batch.n_items)
+
+    def table(self, data: FloatArray) -> sparse.csr_array:
+        """Return one number a rating as a sparse table of shape (n_users, n_items)."""
+        return sparse.csr_array((data, (self.users, self.items)), shape=(self.n_users, self.n_items))
+
+
+def fit_factors(reference: RatingBatch, rank: int, seed: int = 0) -> FactorModel:
+    """Fit a factor model by expectation-maximisation (Rubin and Thayer, 1982), loadings shrunk by a ridge.
+
+    The first factor starts as the user's general level, and its loadings are shrunk towards their mean rather than 0.
+
+    Parameters
+    ----------
+    reference : RatingBatch
+        The users to learn from.
+    rank : int
+        Number of factors.
+    seed : int
+        Of the starting point of the other factors.
+    """
+    known = Known.of(reference)
+    n_items = np.bincount(known.items, minlength=known.n_items).astype(float)
+    overall = known.values.mean() if len(known.values) else 0.5
+    mean = _damped(np.bincount(known.items, known.values, known.n_items), n_items, overall)
+    spread = float(np.std(known.values)) or 0.1
+    loadings = np.random.default_rng(seed).normal(0, 0.1 * spread, (known.n_items, rank))
+    loadings[:, 0] = 0.5 * spread
+    model = FactorModel(mean, loadings, max(0.6 * spread**2, 1e-4))
+    ones = known.table(np.ones(len(known.values)))
+    for _ in range(ITERATIONS):
+        model = _step(model, known, ones, n_items)
+    return model
+
+
+def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: FloatArray) -> FactorModel:
+    rank = model.loadings.shape[1]
+    residual = known.values - model.mean[known.items]
+    factors, covariance = _posterior(model, known, ones)
+    second = (covariance + factors[:, :, None] * factors[:, None, :]).reshape(-1, rank * rank)
+    gram = (ones.T @ second).reshape(-1, rank, rank) + RIDGE * np.eye(rank)
+    prior = np.zeros(rank)
+    prior[0] = model.loadings[:, 0].mean()
+    right = known.table(residual).T @ factors + RIDGE * prior
+    loadings = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    predicted = np.einsum("rk,rk->r", factors[known.users], loadings[known.items])
+    level = np.bincount(known.items, known.values - predicted, known.n_items)
+    mean = (level + 3 * model.mean.mean()) / (n_items + 3)
+    left = known.values - mean[known.items] - predicted
+    outer = (loadings[:, :, None] * loadings[:, None, :]).reshape(-1, rank * rank)
+    uncertain = np.einsum("rk,rk->r", covariance.reshape(-1, rank * rank)[known.users], outer[known.items])
+    noise = float((left**2 + uncertain).sum() / max(len(left), 1))
+    return FactorModel(mean, loadings, max(noise, 1e-5))
+
+
+def _posterior(model: FactorModel, known: Known, ones: sparse.csr_array) -> tuple[FloatArray, FloatArray]:
+    """Return each user's factors, shape (n_users, rank), and their covariance, (n_users, rank, rank)."""
+    rank = model.loadings.shape[1]
+    outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
+    covariance = np.linalg.inv((ones @ outer).reshape(-1, rank, rank) / model.noise + np.eye(rank))
+    right = known.table(known.values - model.mean[known.items]) @ model.loadings / model.noise
+    return np.einsum("nij,nj->ni", covariance, right), covariance
+
+
+def low_rank(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+    """Describe the residuals of each rating when the factor model has seen the user's other ratings only.
+
+    With the posterior covariance S of a user's factors and an item's loadings w, the leverage is ``w'Sw / noise`` and
+    the leave-one-rating-out residual is the residual divided by one less it, in closed form. Ratings of unknown value
+    are left out; a user without a known rating gets zeros.
+
+    Parameters
+    ----------
+    users : RatingBatch
+        The users to describe.
+    reference : RatingBatch
+        The users the model is fitted on.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_users,)
+        For rank k in `RANKS`, ``k<k>_``: ``rmse``, ``mae``, ``bias`` of the residuals; ``z_rmse``, ``kurtosis`` and
+        ``large_share`` of the standardised ones; ``r2``, ``correlation``, ``slope``, ``correlation_z`` of ratings and
+        predictions; ``relative``, rmse beside the user's own deviation from item means; ``predicted_std``;
+        ``surprise``, log-likelihood a rating; ``distance`` of the user's factors from the origin; ``gain``, log ratio
+        of squared deviations before and after.
+    """
+    columns: dict[str, FloatArray] = {}
+    for rank in RANKS:
+        found = _describe(users, fit_factors(reference, rank))
+        columns |= {f"k{rank}_{name}": column for name, column in found.items()}
+    return columns
+
+
+def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
+    known = Known.of(users)
+    rank = model.loadings.shape[1]
+    used = ~np.isnan(users.values)
+    n = np.maximum(per_user(users, used), 1)
+    factors, covariance = _posterior(model, known, known.table(np.ones(len(known.values))))
+    deviation = known.values - model.mean[known.items]
+    fitted = np.einsum("rk,rk->r", factors[known.users], model.loadings[known.items])
+    outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
+    leverage = np.einsum("rk,rk->r", covariance.reshape(-1, rank * rank)[known.users], outer[known.items])
+    kept = np.maximum(1 - leverage / model.noise, 1e-3)
+    residual = (deviation - fitted) / kept
+    standardised = residual / np.sqrt(model.noise / kept)
+
+    def total(per_row: FloatArray) -> FloatArray:
+        return np.bincount(known.users, per_row, known.n_users)
+
+    bias = total(deviation) / n
+    centred = total((deviation - bias[known.users]) ** 2)
+    squares, z_squares = total(residual**2), total(standardised**2)
+    predicted, values = np.zeros(users.n_rows), np.zeros(users.n_rows)
+    predicted[used], values[used] = known.values - residual, known.values
+    matched, slope = correlation(users, values, predicted, used)
+    mean_predicted = per_user(users, predicted) / n
+    rmse = np.sqrt(squares / n)
+    log_det = np.linalg.slogdet(covariance)[1]
+    likelihood = -0.5 * (
+        total(deviation * (deviation - fitted)) / model.noise - log_det + n * np.log(2 * np.pi * model.noise)
+    )
+    return {
+        "rmse": rmse,
+        "mae": total(np.abs(residual)) / n,
+        "bias": total(residual) / n,
+        "z_rmse": np.sqrt(z_squares / n),
+        "kurtosis": total(standardised**4) / n / (z_squares / n + 0.05) ** 2,
+        "large_share": total((np.abs(standardised) > 2).astype(float)) / n,
+        "r2": 1 - squares / (centred + 0.02),
+        "correlation": matched,
+        "slope": slope,
+        "correlation_z": matched * np.sqrt(n),
+        "relative": rmse / (np.sqrt(centred / n) + 0.02),
+        "predicted_std": np.sqrt(np.maximum(per_user(users, predicted**2) / n - mean_predicted**2, 0)),
+        "surprise": likelihood / n,
+        "distance": (factors**2).sum(axis=1),
+        "gain": np.log(centred + 0.04) - np.log(squares + 0.04),
+    }
+
+
+def _damped(sums: FloatArray, counts: FloatArray, overall: float) -> FloatArray:
+    return (sums + PRIOR_RATINGS * overall) / (counts + PRIOR_RATINGS)

@@ -1,0 +1,76 @@
+"""Panel: a batch as a dense table of levels, the bounded working set of the families that compare users with users."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from anomaly_lab.features.rows import item_users
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import Float32Array, IntArray
+
+NOT_RATED = -1
+MAX_ITEMS = 4_000
+"""Items that dense families look at: the reference's most rated ones. A course has about 1,000."""
+MAX_REFERENCE = 6_000
+"""Reference users that each user is compared with: those whose profile digests come first, a random sample."""
+USERS_AT_ONCE = 4_000
+
+Levels = NDArray[np.int8]
+
+
+def panels(users: RatingBatch, reference: RatingBatch) -> tuple[Levels, Levels]:
+    """Return both batches as tables of levels over the same items, `NOT_RATED` where there is no rating.
+
+    Of several ratings of one item by one user the highest level counts. Beyond `MAX_ITEMS` items and `MAX_REFERENCE`
+    reference users the least rated items and the users last in digest order are left out; a course stays below both.
+
+    Parameters
+    ----------
+    users, reference : RatingBatch
+        On the same items.
+
+    Returns
+    -------
+    users, reference : ndarray of int8, shape (n_users, n_items) and (n_reference, n_items)
+    """
+    items = kept_items(reference)
+    if reference.n_users > MAX_REFERENCE:
+        reference = reference.select(np.arange(reference.n_users) < MAX_REFERENCE)
+    return _panel(users, items), _panel(reference, items)
+
+
+def kept_items(reference: RatingBatch) -> IntArray:
+    """Return the items that dense families look at, ascending: all of them up to `MAX_ITEMS`."""
+    if reference.n_items <= MAX_ITEMS:
+        return np.arange(reference.n_items)
+    return np.sort(np.argsort(-item_users(reference), kind="stable")[:MAX_ITEMS])
+
+
+def _panel(batch: RatingBatch, items: IntArray) -> Levels:
+    place = np.full(batch.n_items, -1, dtype=np.int32)
+    place[items] = np.arange(len(items))
+    levels = np.full((batch.n_users, len(items)), NOT_RATED, dtype=np.int8)
+    kept = place[batch.items] >= 0
+    levels[batch.users[kept], place[batch.items[kept]]] = batch.ratings[kept]
+    return levels
+
+
+def rated(levels: Levels) -> Float32Array:
+    """Return 1 where a user rated an item, else 0."""
+    return (levels >= 0).astype(np.float32)
+
+
+def blocks(n_users: int) -> Iterator[slice]:
+    """Yield slices of users small enough for a table of users by reference users."""
+    for start in range(0, n_users, USERS_AT_ONCE):
+        yield slice(start, start + USERS_AT_ONCE)
+
+
+def highest(values: Float32Array, count: int) -> Float32Array:
+    """Return the highest `count` entries of each row, descending, shape (n_rows, at most count)."""
+    count = min(count, values.shape[1])
+    top = np.partition(values, values.shape[1] - count, axis=1)[:, values.shape[1] - count :]
+    return np.asarray(np.sort(top, axis=1)[:, ::-1], dtype=np.float32)
