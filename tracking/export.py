@@ -1,0 +1,265 @@
+"""Export: the best run refitted on all labelled rounds, and its scores in the form the course wants."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from anomaly_lab.detectors.champion import CalibratedDetector
+from anomaly_lab.errors import ConfigError, DataError, StoreError
+from anomaly_lab.evaluation.refit import Refit, refit
+from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.features.team import TeamFeatures
+from anomaly_lab.ratings.labels import Round
+from anomaly_lab.ratings.readers import read_rounds
+from anomaly_lab.registry import MODELS
+from anomaly_lab.space import parse_params
+from anomaly_lab.tasks.question import Question
+from tracking.champion import UnsafeModelError, mark_refit_only, register
+from tracking.forms import Form, choose_form
+from tracking.leaderboard import leaderboard
+from tracking.manifest import file_digest, hand_in
+from tracking.read import find_run
+from tracking.reopen import recorded_rounds, reopen
+from tracking.store import DEFAULT_FOLDER, PREFIX, Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+THRESHOLD = 0.5
+"""Calibrated scores from here on are flagged; the course cuts there too."""
+
+UNLIKE_TRAINING = 3.0
+"""A share of flagged users this many times the share of fakes in training, or one such part of it, is worth a word."""
+
+
+@dataclass(frozen=True, eq=False)
+class Exported:
+    """A hand-in, written and verified.
+
+    Parameters
+    ----------
+    path : Path
+        The hand-in.
+    manifest : Path
+        The file beside it that says whose scores it holds and where they come from.
+    table : DataFrame
+        ``user``, ascending, ``score`` in [0, 1] and ``flagged`` (score at least 0.5).
+    run_id : str
+        The run that was refitted.
+    champion : str or None
+        Version of the registered model; None where it cannot be saved safely (the notes say why).
+    notes : list of str
+        What to know before handing it in.
+    """
+
+    path: Path
+    manifest: Path
+    table: pd.DataFrame
+    run_id: str
+    champion: str | None
+    notes: list[str]
+
+
+def export(
+    batch: str | Path,
+    out: str | Path,
+    *,
+    store: str | Path = DEFAULT_FOLDER,
+    run: str | None = None,
+    question: str | None = None,
+    form: str | None = None,
+    key: str | None = None,
+    flag_rate: float | None = None,
+    rounds: Sequence[str | Path] | None = None,
+    features: str | Path | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> Exported:
+    """Refit the best run on all labelled rounds, score a batch, and write, re-read and verify the hand-in.
+
+    Parameters
+    ----------
+    batch : path-like
+        The ratings to score; labels in the file are not looked at.
+    out : path-like
+        The hand-in: ``.npz``, ``.npy``, ``.csv`` or ``.zip``. Its folder is made if need be.
+    store : path-like
+        Folder of the lab.
+    run : str, optional
+        Beginning of a run's id; the leader of the board by default.
+    question : str, optional
+        Beginning of the fingerprint of the board's question; the newest by default.
+    form, key : str, optional
+        See `tracking.forms.choose_form`.
+    flag_rate : float, optional
+        Share of users to flag, in (0, 1), instead of the threshold chosen in training.
+    rounds : sequence of path-like, optional
+        Where the labelled rounds are now, if they have been moved.
+    features : path-like, optional
+        The team's own features, with a row for every user of the batch; by default the file the run saw.
+    columns : mapping of str to str, optional
+        Columns of tables, as in `anomaly_lab.ratings.readers.read_rounds`.
+
+    Raises
+    ------
+    ConfigError
+        If the form does not fit the file, or the flag rate lies outside (0, 1).
+    StoreError
+        If there is no such run, it was recorded from a file, or its rounds are not what they were.
+    DataError
+        If the batch cannot be read on the run's scale, is one of the labelled rounds, or the hand-in cannot be written.
+    """
+    out = Path(out)
+    chosen_form = choose_form(out, form, key)
+    if flag_rate is not None and not 0 < flag_rate < 1:
+        raise ConfigError(f"--flag-rate must lie between 0 and 1, found {flag_rate:g}")
+    opened = Store.open(store)
+    chosen, notes = _choose_run(opened, run, question)
+    asked = reopen(chosen, rounds, columns=columns)
+    target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
+    fitted, more = _refit(opened, chosen, asked, target, features, flag_rate)
+    table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})
+    notes += more + _notes(table, asked, target, flag_rate)
+    facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate)
+    manifest = hand_in(out, fitted.user_ids, fitted.scores, chosen_form, facts)
+    version, refused = _remember(opened, chosen, fitted, target, out, manifest)
+    return Exported(out, manifest, table, chosen.info.run_id, version, notes + refused)
+
+
+def _choose_run(store: Store, run: str | None, question: str | None) -> tuple[Run, list[str]]:
+    """Return the run to refit, and a note if it is not the leader."""
+    if run is not None:
+        chosen = find_run(store, run)
+        if chosen.data.tags[PREFIX + "kind"] == "recorded":
+            raise StoreError(
+                f"run {chosen.info.run_id[:8]} ({chosen.data.tags[PREFIX + 'detector']}) was recorded from a file of "
+                "scores and cannot be refitted; hand in the scores of whoever made it, or choose another --run"
+            )
+        return chosen, []
+    board = leaderboard([store.folder], question=question)
+    passed_over = []
+    for row in board.table.itertuples():
+        candidate = store.client.get_run(str(row.run_id))
+        if candidate.data.tags[PREFIX + "kind"] != "recorded":
+            above = " and ".join(passed_over)
+            note = [f"{above} stands above {row.detector}, but was recorded from a file and cannot be refitted"]
+            return candidate, note if passed_over else []
+        passed_over.append(str(row.detector))
+    raise StoreError(f"{store.folder}: there must be a run that can be refitted, found recorded ones only")
+
+
+def _refit(
+    store: Store, run: Run, asked: Question, target: Round, features: str | Path | None, flag_rate: float | None
+) -> tuple[Refit, list[str]]:
+    tags = run.data.tags
+    name = tags[PREFIX + "detector"]
+    model = MODELS.load(name)
+    settings = {key: value for key, value in run.data.params.items() if key not in ("detector", "families")}
+    params = parse_params(model, settings, name)
+    families = [one for one in tags[PREFIX + "families"].split(",") if not one.startswith("team ")]
+    team, notes = _team(run, features)
+    fitted = refit(
+        name,
+        model,
+        params,
+        asked.rounds,
+        target.ratings,
+        FeatureStore(families, store.feature_cache, team),
+        seed=int(tags[PREFIX + "seed"]),
+        flag_rate=flag_rate,
+    )
+    return fitted, notes
+
+
+def _team(run: Run, features: str | Path | None) -> tuple[TeamFeatures | None, list[str]]:
+    """Return the team's own columns if the run saw any."""
+    seen = [one for one in run.data.tags[PREFIX + "families"].split(",") if one.startswith("team ")]
+    if not seen:
+        return None, ["this run saw no features of your own; --features is not used"] if features else []
+    path = Path(features or run.data.tags[PREFIX + "team_features"])
+    if not path.exists():
+        raise StoreError(f"{path}: run {run.info.run_id[:8]} saw these features, found no such file; give --features")
+    team = TeamFeatures.read(path)
+    same = seen[0] == f"team {team.digest[:8]}"
+    return team, [] if same else [f"{path} is not what it was when the run saw it: are its old rows unchanged?"]
+
+
+def _notes(table: pd.DataFrame, asked: Question, target: Round, flag_rate: float | None) -> list[str]:
+    notes = []
+    if target.labels is not None:
+        notes.append(f"{target.path} holds labels; they were not looked at")
+    share = float(table["flagged"].mean())
+    trained = float(np.mean([one.labels.fake.mean() for one in asked.rounds if one.labels is not None]))
+    if share in {0.0, 1.0}:
+        who = "everyone" if share else "no one"
+        notes.append(f"0.5 flags {who}: the AUC stands, but F1 counts for nothing; set a share with --flag-rate")
+    elif flag_rate is None and not 1 / UNLIKE_TRAINING < share / trained < UNLIKE_TRAINING:
+        notes.append(
+            f"0.5 flags {share:.1%} of users, where {trained:.1%} were generated in training; "
+            "if that cannot be, set a share with --flag-rate"
+        )
+    return notes
+
+
+def _facts(
+    run: Run,
+    asked: Question,
+    target: Round,
+    fitted: Refit,
+    table: pd.DataFrame,
+    form: Form,
+    flag_rate: float | None,
+) -> dict[str, Any]:
+    """Return what the manifest says of where the scores come from."""
+    tags = run.data.tags
+    return {
+        "form": form.name,
+        "key": form.key,
+        "run": run.info.run_id,
+        "detector": tags[PREFIX + "detector"],
+        "params": dict(run.data.params),
+        "seed": int(tags[PREFIX + "seed"]),
+        "question": {"fingerprint": asked.fingerprint, "title": asked.title},
+        "rounds": recorded_rounds(run),
+        "batch": {"path": str(Path(str(target.path)).absolute()), "ratings": target.ratings.digest},
+        "threshold": fitted.threshold,
+        "scale": fitted.scale,
+        "flag_rate": flag_rate,
+        "flagged": int(table["flagged"].sum()),
+        "versions": json.loads(tags[PREFIX + "versions"]),
+        "written": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _remember(
+    store: Store, run: Run, fitted: Refit, target: Round, out: Path, manifest: Path
+) -> tuple[str | None, list[str]]:
+    """Keep the hand-in with its run and register the model; return the version, or a note why there is none."""
+    run_id, digest = run.info.run_id, target.ratings.digest
+    for file in (out, manifest):
+        store.client.log_artifact(run_id, str(file), f"export/{digest[:10]}")
+    if fitted.features is None:
+        reason = "the detector reads ratings, not a feature matrix"
+    else:
+        model = CalibratedDetector(fitted.model, fitted.threshold, fitted.scale)
+        tags = {
+            "detector": run.data.tags[PREFIX + "detector"],
+            "question": run.data.tags[PREFIX + "question"],
+            "batch": digest,
+            "scores": file_digest(out),
+        }
+        try:
+            version = register(store, run_id, model, fitted.features.names, tags=tags)
+        except UnsafeModelError as error:
+            reason = str(error)
+        else:
+            return version, []
+    mark_refit_only(store, run_id, reason)
+    return None, [f"no model is registered, the run can be refitted only: {reason}"]
