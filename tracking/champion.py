@@ -12,6 +12,7 @@ import numpy as np
 from anomaly_lab.detectors.champion import CalibratedDetector
 from anomaly_lab.detectors.trusted import trusted_types
 from anomaly_lab.errors import StoreError
+from anomaly_lab.registry import MODELS
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def load_model(path: Path, detector: str) -> CalibratedDetector:
     """
     from skops.io import get_untrusted_types, load
 
-    trusted = trusted_types(detector)
+    trusted = trusted_types(MODELS.load(detector))
     try:
         unknown = sorted(set(get_untrusted_types(file=path)) - set(trusted))
         model = None if unknown else load(path, trusted=trusted)

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from anomaly_lab.detectors.champion import CalibratedDetector
-from anomaly_lab.errors import ConfigError, DataError, StoreError
+from anomaly_lab.errors import ConfigError, StoreError
 from anomaly_lab.evaluation.refit import Refit, refit
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
@@ -144,7 +144,7 @@ def _choose_run(store: Store, run: str | None, question: str | None) -> tuple[Ru
             )
         return chosen, []
     board = leaderboard([store.folder], question=question)
-    passed_over = []
+    passed_over: list[str] = []
     for row in board.table.itertuples():
         candidate = store.client.get_run(str(row.run_id))
         if candidate.data.tags[PREFIX + "kind"] != "recorded":

@@ -192,8 +192,7 @@ def checked(scores: AnyArray, where: str) -> FloatArray:
 
 def _archive(scores: FloatArray, key: str) -> bytes:
     buffer = io.BytesIO()
-    arrays = {key: scores}
-    np.savez(buffer, **arrays)
+    np.savez(buffer, **{key: scores})  # type: ignore[arg-type]  # its stub takes any name for `allow_pickle`
     return buffer.getvalue()
 
 

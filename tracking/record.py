@@ -122,11 +122,24 @@ class Recorder:
         )
         if found:
             run_id = found[0].info.run_id
+            client.set_tag(run_id, PREFIX + "home", spec.home)  # the folder may have been moved
             client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             return str(run_id)
         run = client.create_run(self.experiment_id, tags=spec.tags("study"), run_name=f"{spec.detector} study")
         client.log_inputs(run.info.run_id, self._datasets())
         return str(run.info.run_id)
+
+    def mark_best(self, study: str, run_id: str, n_trials: int) -> None:
+        """Tag the best trial of a study; one that was the best before loses the tag."""
+        client = self.store.client
+        found = client.search_runs(
+            [self.experiment_id], f"tags.`{PREFIX}study` = '{study}' and tags.`{PREFIX}best_of_study` = 'true'"
+        )
+        for run in found:
+            if run.info.run_id != run_id:
+                client.delete_tag(run.info.run_id, PREFIX + "best_of_study")
+                client.delete_tag(run.info.run_id, PREFIX + "selected")
+        self.add_metrics(run_id, {}, {"best_of_study": "true", "selected": f"best of {n_trials} trials"})
 
     def finish_study(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, Any], status: str) -> None:
         """Close a study's parent run with the figures of its best trial."""

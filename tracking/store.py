@@ -56,19 +56,19 @@ class Store:
         folder : path-like
             The lab's folder.
         create : bool
-            Whether to make it if it does not exist.
+            Whether to make it, with the first thing that is written, if it does not exist.
 
         Raises
         ------
         StoreError
-            If it does not exist and is not to be made.
+            If it is no folder, or does not exist and is not to be made.
         """
         folder = Path(folder)
         remote = os.environ.get("MLFLOW_TRACKING_URI")
         database = (folder / "mlflow.db").absolute()
-        if create:
-            folder.mkdir(parents=True, exist_ok=True)
-        elif remote is None and not database.exists():
+        if folder.exists() and not folder.is_dir():
+            raise StoreError(f"{folder}: --store must be a folder, found a file")
+        if not create and remote is None and not database.exists():
             raise StoreError(f"{folder}: there must be a lab with runs, found none; run `anomaly-lab tune` first")
         return cls(folder, remote or f"sqlite:///{database}")
 
@@ -125,15 +125,21 @@ class Store:
         Raises
         ------
         StoreError
-            If another living process holds it for longer than `timeout` seconds.
+            If another living process holds it for longer than `timeout` seconds, or the folder cannot be written.
         """
         path = self.folder / "locks" / f"{name}.lock"
-        path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(path, timeout=timeout):
-                yield
+            path.parent.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(path, timeout=timeout)
+            lock.acquire()
         except Timeout:
             raise StoreError(f"{self.folder}: '{name}' is being written by another process") from None
+        except OSError as error:
+            raise StoreError(f"{self.folder}: must be a folder that can be written, found: {error.strerror}") from None
+        try:
+            yield
+        finally:
+            lock.release()
 
     def is_held(self, name: str) -> bool:
         """Return whether a living process holds a lock."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
+from anomaly_lab.errors import StoreError
 from tracking.store import PREFIX, Store
 
 
@@ -27,10 +28,27 @@ def sweep(store: Store) -> int:
     running = store.client.search_runs(
         experiments, f"attributes.status = 'RUNNING' and tags.`{PREFIX}home` = '{store.home}'", max_results=50_000
     )
-    dead = [run for run in running if not store.is_held(study_lock(run.data.tags.get(PREFIX + "study", "")))]
-    for run in dead:
-        if run.data.tags.get(PREFIX + "role") == "study":
-            store.client.set_terminated(run.info.run_id, status="KILLED")
-        else:
-            store.client.delete_run(run.info.run_id)
-    return len(dead)
+    by_study: dict[str, list[str]] = {}
+    for run in running:
+        by_study.setdefault(run.data.tags.get(PREFIX + "study", ""), []).append(run.info.run_id)
+    return sum(_sweep_study(store, study, run_ids) for study, run_ids in by_study.items())
+
+
+def _sweep_study(store: Store, study: str, run_ids: list[str]) -> int:
+    """Put right the runs of one study, holding its lock, so that no driver ends or begins them meanwhile."""
+    try:
+        with store.lock(study_lock(study), timeout=0):
+            return sum(_put_right(store, run_id) for run_id in run_ids)
+    except StoreError:  # its driver lives
+        return 0
+
+
+def _put_right(store: Store, run_id: str) -> bool:
+    run = store.client.get_run(run_id)
+    if run.info.status != "RUNNING" or run.info.lifecycle_stage != "active":
+        return False
+    if run.data.tags.get(PREFIX + "role") == "study":
+        store.client.set_terminated(run_id, status="KILLED")
+    else:
+        store.client.delete_run(run_id)
+    return True
