@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import expit, logit
 
 from anomaly_lab.features.panel import highest, panels, rated
@@ -65,10 +66,10 @@ def ease_weights(known: Float32Array, ridge: float) -> Float32Array:
     """Return EASE's item-item weights in closed form (Steck, 2019), shape (n_items, n_items), zero diagonal."""
     gram = (known.T @ known).astype(np.float64)
     gram[np.diag_indices_from(gram)] += ridge
-    inverse = np.linalg.inv(gram)
+    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), np.eye(len(gram)), overwrite_b=True)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
-    return weights.astype(np.float32)
+    return np.asarray(weights, dtype=np.float32)
 
 
 def _ease_columns(
@@ -116,11 +117,13 @@ def _pick(rows: Float32Array, place: FloatArray, last: FloatArray) -> FloatArray
 
 
 def _component_columns(chosen: Float32Array, expected: Float32Array, covariance: FloatArray) -> dict[str, FloatArray]:
-    vectors = np.linalg.eigh(covariance)[1][:, ::-1].astype(np.float32)
+    size = len(covariance)
+    wanted = min(max(COMPONENTS), size)
+    vectors = eigh(covariance, subset_by_index=[size - wanted, size - 1])[1][:, ::-1].astype(np.float32)
     residual = chosen - expected
     energy = (residual**2).sum(axis=1)
     n = np.maximum(chosen.sum(axis=1), 1)
-    projected = (residual @ vectors[:, : max(COMPONENTS)]) ** 2
+    projected = (residual @ vectors) ** 2
     columns = {f"components_{k}": projected[:, :k].sum(axis=1) / (energy + 1) for k in COMPONENTS}
     log_choice = np.where(chosen > 0, np.log(expected), np.log(1 - expected)).sum(axis=1)
     return columns | {"deviation": energy / n, "choice_mean": log_choice / n}
@@ -152,7 +155,7 @@ def _neighbour_columns(
 
 
 SPLIT_NAMES = ("affinity", "strength", "strength_raw", "across", "within_low", "within_high", "balance", "lonely")
-SPLIT_STEPS = 12
+SPLIT_STEPS = 10
 SPLIT_MINIMUM = 8
 
 
@@ -178,12 +181,16 @@ def _split(affinity: Float32Array, vector: Float32Array) -> tuple[float, ...]:
     m = len(affinity)
     mean = float(affinity.sum()) / (m * (m - 1))
     row_mean = affinity.sum(axis=1) / (m - 1)
-    centred = affinity - row_mean[:, None] - row_mean[None] + mean
-    shift = float(np.abs(centred).sum(axis=1).max()) * 0.3  # keeps the iteration on the largest positive eigenvalue
+    shift = 0.3 * float(np.abs(affinity).sum(axis=1).max())  # keeps the iteration on the largest positive eigenvalue
+
+    def centred(v: Float32Array) -> Float32Array:
+        total = v.sum()
+        return affinity @ v - row_mean * total - (row_mean @ v - mean * total)
+
     for _ in range(SPLIT_STEPS):
-        vector = centred @ vector + shift * vector
+        vector = centred(vector) + shift * vector
         vector = vector / (np.linalg.norm(vector) + 1e-12)
-    strength = float(vector @ centred @ vector)
+    strength = float(vector @ centred(vector))
     first = vector > 0
     n_first, n_second = int(first.sum()), m - int(first.sum())
     within_first = float(affinity[np.ix_(first, first)].sum()) / max(n_first * (n_first - 1), 1)

@@ -12,7 +12,7 @@ from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray, FloatArray
 
 RANKS = (1, 8)
-ITERATIONS = 15
+ITERATIONS = 10
 RIDGE = 3.0
 PRIOR_RATINGS = 5.0
 
@@ -54,7 +54,8 @@ class Known:
 
     def table(self, data: FloatArray) -> sparse.csr_array:
         """Return one number a rating as a sparse table of shape (n_users, n_items)."""
-        return sparse.csr_array((data, (self.users, self.items)), shape=(self.n_users, self.n_items))
+        starts = np.searchsorted(self.users, np.arange(self.n_users + 1))  # rows stand in the order of users
+        return sparse.csr_array((data, self.items, starts), shape=(self.n_users, self.n_items))
 
 
 def fit_factors(reference: RatingBatch, rank: int, seed: int = 0) -> FactorModel:
@@ -88,7 +89,7 @@ def fit_factors(reference: RatingBatch, rank: int, seed: int = 0) -> FactorModel
 def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: FloatArray) -> FactorModel:
     rank = model.loadings.shape[1]
     residual = known.values - model.mean[known.items]
-    factors, covariance = _posterior(model, known, ones)
+    factors, covariance, precision = _posterior(model, known, ones)
     second = (covariance + factors[:, :, None] * factors[:, None, :]).reshape(-1, rank * rank)
     gram = (ones.T @ second).reshape(-1, rank, rank) + RIDGE * np.eye(rank)
     prior = np.zeros(rank)
@@ -99,19 +100,19 @@ def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: Flo
     level = np.bincount(known.items, known.values - predicted, known.n_items)
     mean = (level + 3 * model.mean.mean()) / (n_items + 3)
     left = known.values - mean[known.items] - predicted
-    outer = (loadings[:, :, None] * loadings[:, None, :]).reshape(-1, rank * rank)
-    uncertain = np.einsum("rk,rk->r", covariance.reshape(-1, rank * rank)[known.users], outer[known.items])
-    noise = float((left**2 + uncertain).sum() / max(len(left), 1))
+    uncertain = float((covariance * (precision - np.eye(rank))).sum()) * model.noise
+    noise = (float((left**2).sum()) + uncertain) / max(len(left), 1)
     return FactorModel(mean, loadings, max(noise, 1e-5))
 
 
-def _posterior(model: FactorModel, known: Known, ones: sparse.csr_array) -> tuple[FloatArray, FloatArray]:
-    """Return each user's factors, shape (n_users, rank), and their covariance, (n_users, rank, rank)."""
+def _posterior(model: FactorModel, known: Known, ones: sparse.csr_array) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return each user's factors, shape (n_users, rank), their covariance and its inverse, (n_users, rank, rank)."""
     rank = model.loadings.shape[1]
     outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
-    covariance = np.linalg.inv((ones @ outer).reshape(-1, rank, rank) / model.noise + np.eye(rank))
+    precision = (ones @ outer).reshape(-1, rank, rank) / model.noise + np.eye(rank)
+    covariance = np.linalg.inv(precision)
     right = known.table(known.values - model.mean[known.items]) @ model.loadings / model.noise
-    return np.einsum("nij,nj->ni", covariance, right), covariance
+    return np.einsum("nij,nj->ni", covariance, right), covariance, precision
 
 
 def low_rank(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
@@ -149,7 +150,7 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
     rank = model.loadings.shape[1]
     used = ~np.isnan(users.values)
     n = np.maximum(per_user(users, used), 1)
-    factors, covariance = _posterior(model, known, known.table(np.ones(len(known.values))))
+    factors, covariance, _ = _posterior(model, known, known.table(np.ones(len(known.values))))
     deviation = known.values - model.mean[known.items]
     fitted = np.einsum("rk,rk->r", factors[known.users], model.loadings[known.items])
     outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
