@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from hypothesis import settings
 
 settings.register_profile("lab", deadline=None)  # a busy machine is no failure
@@ -22,22 +23,32 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def tiny_rounds(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A folder of this test session, the same for all of xdist's workers."""
+    base = tmp_path_factory.getbasetemp()
+    return base if worker_id == "master" else base.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_rounds(shared_folder: Path) -> dict[str, Path]:
     """Files of a tiny course: labelled ``r1`` and ``r2``, the unlabelled ``next``, and its ``truth``."""
     from anomaly_lab.ratings.synthetic import write_course
 
-    folder = tmp_path_factory.mktemp("course")
-    files = write_course(folder, n_rounds=3, n_users=120, n_items=60, fake_share=0.25)
+    with FileLock(shared_folder / "tiny_rounds.lock"):
+        files = write_course(shared_folder / "tiny_rounds", n_rounds=3, n_users=120, n_items=60, fake_share=0.25)
     return dict(zip(("r1", "r2", "next", "truth"), files, strict=True))
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(tiny_rounds: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A lab with a few runs on the tiny rounds; tests may read it and add to it, but not rely on being alone."""
+def tiny_lab(tiny_rounds: dict[str, Path], shared_folder: Path) -> Path:
+    """A lab with a few runs on the tiny rounds, made once for all of xdist's workers: read it, do not write to it."""
     from anomaly_lab.ratings.readers import read_rounds
     from experiments.tune import tune
 
-    store = tmp_path_factory.mktemp("lab")
-    rounds = read_rounds([tiny_rounds["r1"], tiny_rounds["r2"]], require_labels=True)
-    tune(rounds, detectors=["mahalanobis", "logistic-regression"], trials=2, jobs=1, store=store)
+    store, ready = shared_folder / "tiny_lab", shared_folder / "tiny_lab.ready"
+    with FileLock(shared_folder / "tiny_lab.lock"):
+        if not ready.exists():
+            rounds = read_rounds([tiny_rounds["r1"], tiny_rounds["r2"]], require_labels=True)
+            tune(rounds, detectors=["mahalanobis", "logistic-regression"], trials=2, jobs=1, store=store)
+            ready.touch()
     return store
