@@ -30,11 +30,13 @@ def search_space(model: type) -> dict[str, BaseDistribution]:
 
 def defaults(model: type) -> dict[str, Any]:
     """Return the default of every field of a model that has one."""
-    return {
-        item.name: item.default if item.default is not MISSING else item.default_factory()  # type: ignore[misc]
-        for item in fields(model)
-        if item.init and (item.default is not MISSING or item.default_factory is not MISSING)
-    }
+    known = {}
+    for item in fields(model):
+        if item.init and item.default is not MISSING:
+            known[item.name] = item.default
+        elif item.init and item.default_factory is not MISSING:
+            known[item.name] = item.default_factory()
+    return known
 
 
 def parse_params(model: type, settings: Mapping[str, str], name: str) -> dict[str, Any]:

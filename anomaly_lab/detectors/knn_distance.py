@@ -38,8 +38,9 @@ class NeighbourDistance(BaseEstimator):  # type: ignore[misc]
         distances = self.index_.kneighbors(X, n_neighbors=k)[0]
         itself = distances[:, 0] <= 1e-6
         distances = np.where(itself[:, None], np.roll(distances, -1, axis=1), distances)[:, : max(k - 1, 1)]
-        collect = {"mean": np.mean, "median": np.median, "largest": np.max}[self.aggregate]
-        return -np.asarray(collect(distances, axis=1), dtype=float)
+        collect: Any = {"mean": np.mean, "median": np.median, "largest": np.max}[self.aggregate]
+        summary: FloatArray = collect(distances, axis=1)
+        return -summary
 
 
 @dataclass

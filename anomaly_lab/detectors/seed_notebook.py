@@ -50,6 +50,6 @@ class SeedNotebookDetector(EstimatorDetector):
         with early_stop_meant():
             self.estimator_ = make_pipeline(StandardScaler(), network).fit(X, y)
 
-    def score_matrix(self, matrix: Float32Array) -> FloatArray:
+    def score_rows(self, rows: Float32Array) -> FloatArray:
         """Return the network's probability of being generated, in [0, 1]."""
-        return np.asarray(self.estimator_.predict_proba(matrix)[:, 1], dtype=float)
+        return np.asarray(self.estimator_.predict_proba(rows)[:, 1], dtype=float)

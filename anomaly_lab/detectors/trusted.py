@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 TRUSTED_TYPES: tuple[str, ...] = (
+    "anomaly_lab.detectors.adaptive_sampler.AdaptiveSampler",
     "anomaly_lab.detectors.champion.CalibratedDetector",
     "anomaly_lab.detectors.gaussian_mixture.GaussianMixtureDetector",
     "anomaly_lab.detectors.gradient_boosting.GradientBoostingDetector",
@@ -16,7 +17,6 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "anomaly_lab.detectors.mlp.MLPDetector",
     "anomaly_lab.detectors.one_class_svm.OneClassSVMDetector",
     "anomaly_lab.detectors.random_forest.RandomForestDetector",
-    "anomaly_lab.detectors.samplers.AdaptiveSampler",
     "anomaly_lab.detectors.seed_notebook.SeedNotebookDetector",
     "collections.OrderedDict",
     "imblearn.combine._smote_tomek.SMOTETomek",
