@@ -1,0 +1,235 @@
+"""Plots: what a run's artifacts say, drawn as images for the MLflow UI and reports."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
+
+from tracking.read import artifact
+from tracking.store import PREFIX, Store
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+PLOTTED = PREFIX + "plots"
+"""Tag of runs that have plots."""
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
+"""Told apart by colour-blind readers too (Okabe and Ito, 2008)."""
+
+GENUINE, GENERATED = COLOURS[:2]
+PER_ROW = 3
+BINS = 40
+TOP = 20
+TAIL = 0.005
+"""Share of scores at either end drawn into the outermost bins: one distant user would flatten all others."""
+
+
+@dataclass(frozen=True, eq=False)
+class Played:
+    """What a run left of one round that it was asked for.
+
+    Parameters
+    ----------
+    name : str
+        The round.
+    scores : DataFrame
+        ``fold``, ``label``, ``score`` and the fold's ``threshold``, one row a user.
+    curves : list of dict
+        Points of the curves of each of its folds.
+    folds : list of dict
+        Name, metrics and threshold of each of its folds.
+    """
+
+    name: str
+    scores: pd.DataFrame
+    curves: list[Mapping[str, Any]]
+    folds: list[Mapping[str, Any]]
+
+    def mean(self, metric: str) -> float:
+        """Return a metric's mean over the round's folds."""
+        return float(np.mean([fold["metrics"][metric] for fold in self.folds]))
+
+
+def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None) -> None:
+    """Draw a run's score distributions, curves, confusion and importances and log them as ``plots/*.png``.
+
+    Parameters
+    ----------
+    store : Store
+        Where the run is.
+    run_id : str
+        A finished run; its ``scores.csv``, ``curves.json`` and ``result.json`` are read back.
+    importance : DataFrame, optional
+        From `anomaly_lab.evaluation.importance.permutation_importance`, logged as ``importances.csv`` too.
+    """
+    run = store.client.get_run(run_id)
+    title = f"{run.info.run_name}: {run.data.tags[PREFIX + 'question_title']}"
+    rounds = read_rounds_played(store, run_id)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "plots").mkdir()
+        figures = {"scores": scores_figure, "roc": roc_figure, "precision_recall": recall_figure}
+        for stem, draw in {**figures, "confusion": confusion_figure}.items():
+            draw(rounds, title).savefig(folder / "plots" / f"{stem}.png")
+        if importance is not None and not importance.empty:
+            importance.to_csv(folder / "importances.csv", index=False)
+            importance_figure(importance, rounds[-1].folds[-1]["name"], title).savefig(
+                folder / "plots" / "importances.png"
+            )
+        store.client.log_artifacts(run_id, str(folder))
+    store.client.set_tag(run_id, PLOTTED, "true")
+
+
+def read_rounds_played(store: Store, run_id: str) -> list[Played]:
+    """Return what a run's artifacts say, by round; the folds of one round, ``round/part``, are taken together."""
+    result = json.loads(artifact(store, run_id, "result.json").read_text(encoding="utf-8"))
+    curves = json.loads(artifact(store, run_id, "curves.json").read_text(encoding="utf-8"))
+    columns = {"fold": str, "label": int, "score": float}
+    scores = pd.read_csv(
+        artifact(store, run_id, "scores.csv"),
+        usecols=[*columns],
+        dtype=columns,
+        keep_default_na=False,  # a round may be called NA
+        float_precision="round_trip",
+    )
+    scores["threshold"] = scores["fold"].map({fold["name"]: fold["threshold"] for fold in result["folds"]})
+    folds: dict[str, list[Mapping[str, Any]]] = {}
+    for fold in result["folds"]:
+        folds.setdefault(fold["name"].partition("/")[0], []).append(fold)
+    return [
+        Played(
+            name,
+            scores[scores["fold"].isin([part["name"] for part in parts])],
+            [curves[part["name"]] for part in parts],
+            parts,
+        )
+        for name, parts in folds.items()
+    ]
+
+
+def scores_figure(rounds: list[Played], title: str) -> Figure:
+    """Draw how the scores of genuine and generated users are distributed, a panel a round."""
+    figure, panels = _panels(len(rounds), f"Scores by class\n{title}")
+    for panel, one in zip(panels, rounds, strict=True):
+        score = one.scores["score"].to_numpy()
+        low, high = np.quantile(score, [TAIL, 1 - TAIL])
+        bins = np.linspace(low, high if high > low else low + 1, BINS + 1).tolist()
+        for label, name, colour in ((0, "genuine", GENUINE), (1, "generated", GENERATED)):
+            drawn = np.clip(score[one.scores["label"] == label], bins[0], bins[-1])
+            weights = np.full(len(drawn), 100 / max(len(drawn), 1))
+            named = f"{name} ({len(drawn):,})"
+            panel.hist(drawn, bins, weights=weights, histtype="stepfilled", alpha=0.5, color=colour, label=named)
+        for threshold in one.scores["threshold"].unique():
+            panel.axvline(np.clip(threshold, bins[0], bins[-1]), color="black", linestyle="--", linewidth=1)
+        panel.plot([], [], "k--", linewidth=1, label="threshold")
+        panel.set(title=one.name, xlabel="score (higher = more anomalous)", ylabel="share of the class (%)")
+        panel.legend()
+    return figure
+
+
+def roc_figure(rounds: list[Played], title: str) -> Figure:
+    """Draw the ROC curve of every fold, a colour a round."""
+    figure, (panel,) = _panels(1, f"ROC\n{title}", (6.4, 6.2))
+    panel.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.500)")
+    for colour, one in _coloured(rounds):
+        for number, curve in enumerate(one.curves):
+            label = f"{one.name} (AUC {one.mean('auc'):.3f})" if number == 0 else None
+            panel.plot(curve["fpr"], curve["tpr"], color=colour, label=label)
+    panel.set(
+        xlabel="false positive rate (share of genuine users)",
+        ylabel="true positive rate (share of generated users)",
+        aspect="equal",
+    )
+    panel.legend(loc="lower right")
+    return figure
+
+
+def recall_figure(rounds: list[Played], title: str) -> Figure:
+    """Draw precision against recall of every fold, the point of its threshold marked."""
+    figure, (panel,) = _panels(1, f"Precision and recall\n{title}", (6.4, 6.2))
+    for colour, one in _coloured(rounds):
+        for number, (curve, fold) in enumerate(zip(one.curves, one.folds, strict=True)):
+            label = f"{one.name} (AP {one.mean('average_precision'):.3f})" if number == 0 else None
+            panel.plot(curve["recall"], curve["precision"], color=colour, label=label)
+            at = fold["metrics"]
+            panel.plot(at["recall"], at["precision"], "o", color=colour, markeredgecolor="black")
+    panel.plot([], [], "o", color="white", markeredgecolor="black", label="at the threshold")
+    panel.set(xlabel="recall", ylabel="precision", xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    panel.legend()
+    return figure
+
+
+def confusion_figure(rounds: list[Played], title: str) -> Figure:
+    """Draw who was flagged at the threshold, a panel a round; shades are shares of the true class."""
+    figure, panels = _panels(len(rounds), f"Flagged at the threshold\n{title}", (5.0, 5.0), left=1.1)
+    for panel, one in zip(panels, rounds, strict=True):
+        counts = confusion_matrix(one.scores["label"], one.scores["score"] >= one.scores["threshold"], labels=[0, 1])
+        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        for (truth, said), share in np.ndenumerate(shares):
+            text = f"{counts[truth, said]:,}\n({share:.0%})"
+            panel.text(said, truth, text, ha="center", va="center", color="white" if share > 0.5 else "black", size=12)
+        panel.set_xticks([0, 1], ["genuine", "generated"])
+        panel.set_yticks([0, 1], ["genuine", "generated"])
+        measures = ", ".join(
+            f"{short} {one.mean(m):.3f}" for short, m in (("P", "precision"), ("R", "recall"), ("F1", "f1"))
+        )
+        panel.set(title=f"{one.name}\n{measures}", xlabel="predicted (users)", ylabel="true (users)")
+    return figure
+
+
+def importance_figure(importance: pd.DataFrame, asked: str, title: str) -> Figure:
+    """Draw the AUC lost when features are permuted: the `TOP` features, and every family."""
+    figure, (left, right) = _panels(2, f"Importance for the AUC on {asked}\n{title}", (6.6, 6.2), left=2.2)
+    families = importance[importance["level"] == "family"]
+    features = importance[importance["level"] == "feature"].head(TOP)
+    colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(sorted(families["feature"]))}
+    for panel, table, what in ((left, features, "feature"), (right, families, "family")):
+        panel.barh(table["feature"], table["importance"], color=[colour[name] for name in table["family"]])
+        panel.axvline(0, color="black", linewidth=0.8)
+        panel.invert_yaxis()
+        panel.set(title=f"each {what} permuted alone", xlabel="AUC lost")
+    return figure
+
+
+def _panels(
+    number: int, title: str, size: tuple[float, float] = (5.4, 4.6), left: float = 0.8
+) -> tuple[Figure, list[Axes]]:
+    """Return a new figure and its panels, each of a size in inches with a left margin for its labels.
+
+    Margins are given: a layout engine would take as long as the drawing.
+    """
+    from matplotlib.figure import Figure  # half a second that only plots need
+
+    right, bottom, top, heading = 0.2, 0.6, 0.6, 0.5
+    columns = min(number, PER_ROW)
+    rows = -(-number // columns)
+    width, height = size[0] * columns, size[1] * rows + heading
+    figure = Figure(figsize=(width, height), dpi=110)
+    figure.suptitle(title, fontsize=11, wrap=True, y=1 - 0.12 / height)
+    figure.subplots_adjust(
+        left=left / width,
+        right=1 - right / width,
+        bottom=bottom / height,
+        top=1 - (top + heading) / height,
+        wspace=(left + right) / (size[0] - left - right),
+        hspace=(bottom + top) / (size[1] - bottom - top),
+    )
+    panels = [figure.add_subplot(rows, columns, place + 1) for place in range(number)]
+    for panel in panels:
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure, panels
+
+
+def _coloured(rounds: list[Played]) -> list[tuple[str, Played]]:
+    return [(COLOURS[number % len(COLOURS)], one) for number, one in enumerate(rounds)]
