@@ -10,6 +10,7 @@ import pandas as pd
 
 from anomaly_lab.errors import StoreError
 from anomaly_lab.ranking import Contender, rank
+from tracking.partial import leader_by_round, unranked
 from tracking.read import read_runs
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import sweep
@@ -112,7 +113,7 @@ def leaderboard(
     opened = [Store.open(folder) for folder in stores]
     for store in opened:
         sweep(store)
-    runs = read_runs(opened).reindex(columns=[*_READ])
+    runs = read_runs(opened).drop_duplicates("run_id").reindex(columns=[*_READ])  # labs are copied between machines
     asked = runs.groupby("question").agg(
         title=("question_title", "first"),
         protocol=("protocol", "first"),
@@ -125,7 +126,8 @@ def leaderboard(
     title = str(asked.loc[chosen, "title"])
     protocol = str(asked.loc[chosen, "protocol"])
     share = float(mine["fake_share"].astype(float).iloc[0])
-    return Board(title, chosen, protocol, rank_runs(mine, all_runs=all_runs), others, share)
+    table = _with_partial(mine, opened, all_runs=all_runs)
+    return Board(title, chosen, protocol, table, others, share)
 
 
 def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
@@ -134,24 +136,47 @@ def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        ``run_id``, ``detector``, ``auc``, ``f1``, ``submitted`` and whatever else `COLUMNS` shows.
+        ``run_id``, ``detector``, ``trial``, ``auc``, ``f1``, ``submitted`` and whatever else `COLUMNS` shows.
     all_runs : bool
         Every run instead of the best one of each detector.
     """
     tries = runs.groupby("detector")["run_id"].transform("size")
     runs = runs.assign(runs=1 if all_runs else tries)
     if not all_runs:
-        ordered = runs.sort_values(["auc", "f1", "submitted", "run_id"], ascending=[False, False, True, True])
-        runs = ordered.drop_duplicates("detector")
+        runs = runs.assign(trial=pd.to_numeric(runs["trial"]))  # of equals the earliest, whichever worker was faster
+        by = {"auc": False, "f1": False, "trial": True, "submitted": True, "run_id": True}
+        runs = runs.sort_values(list(by), ascending=list(by.values())).drop_duplicates("detector")
     contenders = [
         Contender(str(row["run_id"]), row["auc"], row["f1"], row["submitted"]) for row in runs.to_dict(orient="records")
     ]
     placings = rank(contenders)
     by_run = runs.set_index("run_id")
-    rows = [{"rank": one.rank, "band": one.band, "run_id": one.contender.key, "why": one.why} for one in placings]
-    table = pd.DataFrame(rows).join(by_run.drop(columns=["question", "question_title", "protocol"]), on="run_id")
+    rows = [(one.rank, one.band, one.contender.key, one.why) for one in placings]
+    table = pd.DataFrame(rows, columns=["rank", "band", "run_id", "why"]).join(by_run, on="run_id")
+    return _shown(table)
+
+
+def _with_partial(runs: pd.DataFrame, stores: Sequence[Store], *, all_runs: bool) -> pd.DataFrame:
+    """Return the ranking, and below it runs that answered a part of the question."""
+    table = rank_runs(runs[runs["ranked"] == "true"], all_runs=all_runs)
+    partial = runs[runs["ranked"] == "partial"]
+    if partial.empty:
+        return table
+    leader: dict[str, float] = {}
+    if len(table):
+        first = runs.set_index("run_id").loc[table["run_id"].iloc[0]]
+        store = next(one for one in stores if str(one.folder) == first["store"])
+        leader = leader_by_round(store, str(first.name), first["rounds"])
+    return pd.concat([table, _shown(unranked(partial, leader, all_runs=all_runs))], ignore_index=True)
+
+
+def _shown(table: pd.DataFrame) -> pd.DataFrame:
+    """Return the columns of a board; a run's note stands behind the reason of its rank."""
+    table = table.reindex(columns=[*COLUMNS, "note"])
+    noted = table["note"].notna()
+    table["why"] = table["why"].where(~noted, table["why"] + "; " + table["note"].fillna(""))
     table["baseline"] = table["baseline"] == "true"
-    return table.reindex(columns=[*COLUMNS])
+    return table.drop(columns="note").astype({"rank": "Int64", "band": "Int64"})
 
 
 _READ = (
@@ -162,8 +187,13 @@ _READ = (
     "question_title",
     "protocol",
     "detector",
+    "trial",
     "baseline",
     "fake_share",
+    "ranked",
+    "answered",
+    "rounds",
+    "note",
     *MEASURES,
 )
 
