@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager
+from multiprocessing import forkserver, resource_tracker
+from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -20,9 +22,15 @@ THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS",
 
 
 class Executor(AbstractContextManager["Executor"], Protocol):
-    """Runs jobs on a workbench."""
+    """Runs jobs on a workbench.
 
-    workers: int
+    Parameters
+    ----------
+    capacity : int
+        How many jobs to hand over at a time.
+    """
+
+    capacity: int
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Return the future outcome of a job."""
@@ -43,7 +51,7 @@ class SerialExecutor(AbstractContextManager["SerialExecutor"]):
         What the jobs run on.
     """
 
-    workers = 1
+    capacity = 1  # a second job would be run before the first one's result is written
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
@@ -75,14 +83,10 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
     """
 
     def __init__(self, bench: Workbench, workers: int) -> None:
-        self.workers = workers
+        self.capacity = workers + 1  # one waits in the pool, so that no worker idles while a result is written
         for name in THREAD_SETTINGS:
             os.environ.setdefault(name, "1")
-        # A fork would share the driver's database connections; a server that has imported the engine once is as quick.
-        context = multiprocessing.get_context("forkserver" if sys.platform != "win32" else "spawn")
-        if sys.platform != "win32":
-            context.set_forkserver_preload(["experiments.workbench", "sklearn.ensemble", "imblearn.pipeline"])
-        self.pool = ProcessPoolExecutor(workers, context, _begin_worker, (pickle.dumps(bench),))
+        self.pool = ProcessPoolExecutor(workers, _worker_context(), _begin_worker, (pickle.dumps(bench),))
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
@@ -120,12 +124,31 @@ def _finished(work: Callable[[], Any]) -> Future[Any]:
     return future
 
 
+def _worker_context() -> BaseContext:
+    """Return how workers are started.
+
+    A fork would share the driver's database connections; a server that has imported the engine once is as quick. It is
+    started with Ctrl-C blocked, and its workers inherit that: Ctrl-C is the driver's to handle.
+    """
+    if sys.platform == "win32":
+        return multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["experiments.workbench", "sklearn.ensemble", "imblearn.pipeline"])
+    resource_tracker.ensure_running()  # it unblocks Ctrl-C after its own start
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return context
+
+
 _bench: Workbench | None = None
 
 
 def _begin_worker(pickled: bytes) -> None:
     global _bench  # noqa: PLW0603 - a worker's one state, set once
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the driver's to handle
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_driver, daemon=True).start()
     _bench = pickle.loads(pickled)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from experiments.tune import Report
+from experiments.driver import Report
 
 
 @contextmanager
@@ -18,14 +18,14 @@ def progress_report() -> Iterator[Report]:
     if not console.is_terminal:
         yield _lines(console)
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    columns = (BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False))
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("", total=None)
 
         def report(line: str, done: int, total: int) -> None:
             progress.update(task, description=line, completed=done, total=total or None)
             if total == 0 or "failed" in line:
-                progress.console.print(line)
+                progress.console.print(line, markup=False)
 
         yield report
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import warnings
-from collections.abc import Mapping
+import inspect
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,16 +13,17 @@ import optuna
 from optuna.distributions import BaseDistribution, distribution_to_json
 from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage
-from optuna.trial import FrozenTrial, TrialState
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from anomaly_lab.space import defaults, search_space
 
 BATCH = 4
 STARTUP_TRIALS = 5
-MAX_ASKED = 4
-"""Asked trials per wanted one, at most: a space of a few choices runs out of new proposals."""
+MAX_ASKED = 64
+"""Proposals asked of the sampler per batch, at most: a space of a few choices runs out of new ones."""
 
-DUPLICATE = "duplicate_of"
+ERROR = "error"
+TIE_BREAKER = "tie_breaker"
 RUN_ID = "mlflow_run_id"
 
 
@@ -45,9 +46,9 @@ class Proposal:
 class DetectorStudy:
     """Proposes hyperparameters for one detector on one question and learns from their results.
 
-    Batches of `BATCH` proposals are asked at once, the sampler seeded anew for each from (seed, number of its first
-    trial): a sampler that went on after a restart would repeat its own proposals. The next batch is asked only when
-    every trial of the last one is told, whatever the order in which workers finish.
+    Trials are proposed in batches of `BATCH`. A batch is a function of the seed and of the values of all trials before
+    it, and is asked only when each of these is told. So neither the order in which workers finish, nor a driver killed
+    at any moment, nor more trials wanted later changes what is proposed. No two trials have the same parameters.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class DetectorStudy:
     seed : int
         Of the proposals.
     n_trials : int
-        How many different trials are wanted in all.
+        How many trials are wanted in all.
     """
 
     def __init__(self, name: str, model: type, storage: BaseStorage, *, seed: int, n_trials: int) -> None:
@@ -69,95 +70,117 @@ class DetectorStudy:
         self.n_trials = n_trials
         self.space: dict[str, BaseDistribution] = search_space(model)
         self.defaults = defaults(model)
+        self.lost: set[int] = set()
         self.study = optuna.create_study(
             storage=storage, study_name=name, direction="maximize", load_if_exists=True, sampler=TPESampler(seed=seed)
         )
-        if not self.study.get_trials(deepcopy=False):
-            self.study.enqueue_trial({key: self.defaults[key] for key in self.space})
 
     @property
     def trials(self) -> list[FrozenTrial]:
-        """Every trial asked so far, duplicates left out."""
-        return [t for t in self.study.get_trials(deepcopy=False) if DUPLICATE not in t.user_attrs]
+        """Every trial asked so far."""
+        return self.study.get_trials(deepcopy=False)
 
     @property
     def unfinished(self) -> list[Proposal]:
-        """Trials that were asked and not told: of the present batch, or left by a driver that died."""
-        return [self._proposal(t.number, t.params) for t in self.trials if t.state == TrialState.RUNNING]
+        """Wanted trials that were asked and not told: of the present batch, or left by a driver that died."""
+        running = [t for t in self.trials if t.state == TrialState.RUNNING]
+        return [self._proposal(t.number, t.params) for t in running if t.number < self.n_trials]
+
+    @property
+    def finished(self) -> list[FrozenTrial]:
+        """Trials with a value whose run is still there."""
+        return [t for t in self.trials if t.state == TrialState.COMPLETE and t.number not in self.lost]
 
     @property
     def best(self) -> Proposal | None:
-        """The best finished trial; of equals the earliest."""
-        finished = [t for t in self.trials if t.state == TrialState.COMPLETE]
-        if not finished:
-            return None
-        best = max(finished, key=lambda t: (t.value, -t.number))
-        return self._proposal(best.number, best.params)
+        """The best finished trial; of equals the one with the better tie-breaker, of these the earliest."""
+        best = max(self.finished, key=lambda t: (t.value, t.user_attrs[TIE_BREAKER], -t.number), default=None)
+        return None if best is None else self._proposal(best.number, best.params)
 
     @property
-    def n_finished(self) -> int:
-        """How many trials have a value."""
-        return sum(t.state == TrialState.COMPLETE for t in self.trials)
+    def last_error(self) -> str | None:
+        """Why the last failed trial failed, None if none did."""
+        errors = [str(t.user_attrs[ERROR]) for t in self.trials if ERROR in t.user_attrs]
+        return errors[-1] if errors else None
 
     def next_batch(self) -> list[Proposal]:
-        """Ask for the next batch, empty when the study has all its trials or nothing new is proposed."""
-        asked = len(self.study.get_trials(deepcopy=False, states=(*_ASKED,)))
-        known = {_fingerprint(t.params): t.number for t in self.trials if t.state != TrialState.WAITING}
-        batch: list[Proposal] = []
-        while not batch and len(known) < self.n_trials and asked < MAX_ASKED * self.n_trials:
-            self.study.sampler = TPESampler(
-                seed=_batch_seed(self.seed, self.name, asked), n_startup_trials=STARTUP_TRIALS
-            )
-            fresh = [self._ask() for _ in range(min(BATCH, self.n_trials - len(known)))]
-            asked += len(fresh)
-            for trial in fresh:
-                mark = _fingerprint(trial.params)
-                if mark in known:
-                    trial.set_user_attr(DUPLICATE, known[mark])
-                    self.study.tell(trial, state=TrialState.FAIL)
-                else:
-                    known[mark] = trial.number
-                    batch.append(self._proposal(trial.number, trial.params))
-        return batch
+        """Ask for what the present batch lacks, or for the next one; empty if no trial is wanted or none is new."""
+        asked = self.trials
+        if len(asked) >= self.n_trials:
+            return []
+        first = len(asked) - len(asked) % BATCH
+        fresh = self._batch(asked[:first])[len(asked) - first : self.n_trials - first]
+        for params in fresh:
+            self.study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=self.space))
+        return [self._proposal(number, params) for number, params in enumerate(fresh, start=len(asked))]
 
-    def tell(self, number: int, value: float, run_id: str) -> None:
-        """Tell the value of a trial, and which run holds its results."""
+    def tell(self, number: int, metrics: Mapping[str, float], run_id: str) -> None:
+        """Tell the AUC of a trial, the F1 that breaks its ties, and which run holds its results."""
         self._set_attribute(number, RUN_ID, run_id)
-        self.study.tell(number, value)
+        self._set_attribute(number, TIE_BREAKER, metrics["f1"])
+        self.study.tell(number, metrics["auc"])
 
-    def tell_failed(self, number: int) -> None:
-        """Tell that a trial's model failed."""
+    def tell_failed(self, number: int, error: str) -> None:
+        """Tell that a trial's model failed, and why."""
+        self._set_attribute(number, ERROR, error)
         self.study.tell(number, state=TrialState.FAIL)
+
+    def leave_out(self, written: Collection[int]) -> set[int]:
+        """Leave out, and return, finished trials that are not among those whose run is written."""
+        self.lost = {t.number for t in self.finished if t.number not in written}
+        return self.lost
 
     def run_id(self, number: int) -> str:
         """Return the run that holds a finished trial's results."""
-        return str(self.study.get_trials(deepcopy=False)[number].user_attrs[RUN_ID])
+        return str(self.trials[number].user_attrs[RUN_ID])
 
-    def _ask(self) -> optuna.Trial:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            return self.study.ask(fixed_distributions=self.space)
+    def _batch(self, told: Sequence[FrozenTrial]) -> list[dict[str, Any]]:
+        """Return the parameters of the batch after some told trials, as a study in memory proposes them."""
+        seed = _batch_seed(self.seed, self.space, len(told))
+        sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
+        rehearsal = optuna.create_study(direction="maximize", sampler=sampler)
+        rehearsal.add_trials(told)
+        if not told:
+            rehearsal.enqueue_trial({key: self.defaults[key] for key in self.space})
+        known = {_fingerprint(t.params) for t in told}
+        batch: list[dict[str, Any]] = []
+        for _ in range(MAX_ASKED):
+            params = rehearsal.ask(fixed_distributions=self.space).params
+            if _fingerprint(params) not in known:
+                known.add(_fingerprint(params))
+                batch.append(params)
+            if len(batch) == BATCH:
+                break
+        return batch
 
     def _proposal(self, number: int, params: Mapping[str, Any]) -> Proposal:
         return Proposal(number, {**self.defaults, **params})
 
     def _set_attribute(self, number: int, key: str, value: Any) -> None:
-        trial = self.study.get_trials(deepcopy=False)[number]
-        self.study._storage.set_trial_user_attr(trial._trial_id, key, value)
-
-
-_ASKED = (TrialState.RUNNING, TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
+        self.study._storage.set_trial_user_attr(self.trials[number]._trial_id, key, value)
 
 
 def study_name(detector: str, model: type, question: str, families: tuple[str, ...], seed: int) -> str:
-    """Return the name under which a study is resumed: same detector, search space, question, features and seed."""
-    space = sorted((key, distribution_to_json(one)) for key, one in search_space(model).items())
-    digest = hashlib.sha256(repr((space, sorted(defaults(model).items()), families)).encode()).hexdigest()
+    """Return the name under which a study is resumed: same detector and code, space, question, features and seed."""
+    identity = (_sorted(search_space(model)), sorted(defaults(model).items()), families, _source(model))
+    digest = hashlib.sha256(repr(identity).encode()).hexdigest()
     return f"{detector} {question[:12]} {digest[:8]} seed {seed}"
 
 
-def _batch_seed(seed: int, name: str, first: int) -> int:
-    entropy = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big")
+def _source(model: type) -> str:
+    """Return the code of a model, so that a mended model is not served the trials of the broken one."""
+    try:
+        return inspect.getsource(model)
+    except OSError:  # compiled, or typed into a notebook
+        return ""
+
+
+def _sorted(space: Mapping[str, BaseDistribution]) -> list[tuple[str, str]]:
+    return sorted((key, distribution_to_json(one)) for key, one in space.items())
+
+
+def _batch_seed(seed: int, space: Mapping[str, BaseDistribution], first: int) -> int:
+    entropy = int.from_bytes(hashlib.sha256(repr(_sorted(space)).encode()).digest()[:8], "big")
     return int(np.random.SeedSequence([seed, entropy, first]).generate_state(1)[0])
 
 

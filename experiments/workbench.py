@@ -111,6 +111,6 @@ class Workbench:
             )
         except LabError as error:
             return Outcome(None, str(error), started)
-        except Exception as error:  # a model may fail in any way; the study goes on and the run says why
-            return Outcome(None, f"{type(error).__name__}: {error}", started)
+        except (Exception, SystemExit) as error:  # a model may fail in any way; the study goes on, the run says why
+            return Outcome(None, " ".join(f"{type(error).__name__}: {error}".split()), started)
         return Outcome(result, None, started)

@@ -1,0 +1,69 @@
+"""Choose: the detectors that a tune runs, each fit to be tuned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anomaly_lab.errors import ConfigError, PluginError
+from anomaly_lab.registry import MODELS
+from anomaly_lab.space import check_params, defaults, search_space
+
+
+def choose_detectors(wanted: Sequence[str] | None, task: str) -> tuple[dict[str, type], list[str]]:
+    """Return the detectors to tune by name, and a line for each installed one that cannot be tuned.
+
+    A detector that was asked for by name must be fit to be tuned; among "all of them" a broken plugin is reported and
+    left out.
+
+    Parameters
+    ----------
+    wanted : sequence of str or None
+        Registered names; None or empty for every detector of the task.
+    task : str
+        What they must answer.
+
+    Raises
+    ------
+    ConfigError
+        If a wanted name is unknown or answers another task.
+    PluginError
+        If a wanted one cannot be loaded, or its hyperparameters cannot be read.
+    """
+    if wanted:
+        return {name: _wanted(name, task) for name in dict.fromkeys(wanted)}, []
+    chosen, broken = {}, []
+    for name, entry in MODELS.entries().items():
+        try:
+            model = entry.load()
+            if getattr(model, "task", None) == task:
+                _check_hyperparameters(name, model)
+                chosen[name] = model
+        except PluginError as error:
+            broken.append(f"left out: {error}")
+    return chosen, broken
+
+
+def _wanted(name: str, task: str) -> type:
+    model: type = MODELS.load(name)
+    answers = getattr(model, "task", None)
+    if answers != task:
+        raise ConfigError(f"'{name}' must answer task {task} to be tuned here, found {answers}")
+    _check_hyperparameters(name, model)
+    return model
+
+
+def _check_hyperparameters(name: str, model: type) -> None:
+    where = f"'{name}' ({MODELS.get(name).target}) cannot be tuned"
+    try:
+        space, known = search_space(model), defaults(model)
+    except Exception as error:  # a plugin's annotations may fail in any way while they are read
+        raise PluginError(
+            f"{where}: it must be a dataclass whose annotations can be read, found {type(error).__name__}: {error}"
+        ) from error
+    for key in space:
+        if key not in known:
+            raise PluginError(f"{where}: '{key}' has a search range and must have a default, found none")
+    try:
+        check_params(model, {key: known[key] for key in space}, name)
+    except ConfigError as error:
+        raise PluginError(f"{where}: a default must lie in its own range, found: {error}") from error

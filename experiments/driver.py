@@ -1,0 +1,268 @@
+"""The driver of a tune: the one process that asks Optuna and writes to MLflow."""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Any
+
+from anomaly_lab.errors import StoreError
+from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.registry import MODELS
+from experiments.executors import Executor, make_executor
+from experiments.interrupts import interrupts_deferred
+from experiments.journal import open_journal
+from experiments.study import DetectorStudy, Proposal, study_name
+from experiments.workbench import Job, Outcome, Workbench
+from tracking.record import Recorder, RunSpec
+from tracking.store import Store
+from tracking.sweep import study_lock
+
+Report = Callable[[str, int, int], None]
+"""Called with a line about what happened, and how many trials are done of how many."""
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A detector in a tune: its study and its parent run.
+
+    Parameters
+    ----------
+    spec : RunSpec
+        What its runs have in common.
+    study : DetectorStudy
+        Where its proposals come from.
+    run_id : str
+        Its parent run.
+    """
+
+    spec: RunSpec
+    study: DetectorStudy
+    run_id: str
+
+
+class Driver:
+    """Runs a study for each of some detectors, and its winner under the other protocols.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What trials run on.
+    store : Store
+        Where they are written.
+    models : mapping of str to type
+        Detectors by registered name.
+    trials : int
+        Trials per detector.
+    seed : int
+        Of proposals and fits.
+    report : callable
+        Called with a line, the number of trials done and the number wanted.
+    deadline : float, optional
+        On the monotonic clock; no trial begins later.
+    """
+
+    def __init__(
+        self,
+        bench: Workbench,
+        store: Store,
+        models: Mapping[str, type],
+        *,
+        trials: int,
+        seed: int,
+        report: Report,
+        deadline: float | None = None,
+    ) -> None:
+        self.bench, self.store, self.models = bench, store, models
+        self.trials, self.seed, self.deadline = trials, seed, deadline
+        self.recorder = Recorder(store, bench.question)
+        self.contestants: list[Contestant] = []
+        self._report = report
+
+    def run(self, jobs: int) -> bool:
+        """Run every study and its winner's further metrics; return whether all trials ran."""
+        status, complete = "KILLED", False
+        with ExitStack() as locks:
+            try:
+                self._open(locks)
+                with make_executor(self.bench, jobs) as executor:
+                    complete = self._trials(executor)
+                    self._winners(executor)
+                status = "FINISHED"
+            except KeyboardInterrupt:
+                complete = False
+            finally:
+                for one in self.contestants:
+                    self._close(one, status)
+        return complete
+
+    @property
+    def failures(self) -> dict[str, str]:
+        """Detectors with failed trials, and the last error of each."""
+        errors = {one.spec.detector: one.study.last_error for one in self.contestants}
+        return {detector: error for detector, error in errors.items() if error is not None}
+
+    def _open(self, locks: ExitStack) -> None:
+        specs = {name: self._spec(name, model) for name, model in self.models.items()}
+        for name in sorted(specs, key=lambda name: specs[name].study):  # in one order everywhere: no deadlock
+            self._hold(locks, specs[name].study)
+        storage = open_journal(self.store.journal)
+        for name, model in self.models.items():
+            spec = specs[name]
+            study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials)
+            self.contestants.append(Contestant(spec, study, self.recorder.start_study(spec)))
+        for one in self.contestants:
+            self._reconcile(one)
+
+    def _spec(self, name: str, model: type) -> RunSpec:
+        own = getattr(model, "families", None)
+        team = self.bench.features.team
+        families = tuple(own or self.bench.features.families) + (
+            () if own or team is None else (f"team {team.digest[:8]}",)
+        )
+        question = self.bench.question
+        return RunSpec(
+            question,
+            name,
+            kind=getattr(model, "kind", "other"),
+            families=families,
+            origin=MODELS.get(name).origin,
+            baseline=getattr(model, "baseline", False),
+            study=study_name(name, model, question.fingerprint, families, self.seed),
+            home=self.store.home,
+            extra={} if team is None else {"team_features": team.source},
+        )
+
+    def _hold(self, locks: ExitStack, study: str) -> None:
+        try:
+            locks.enter_context(self.store.lock(study_lock(study), timeout=0))
+        except StoreError:
+            self.report(f"waiting for another tune of '{study}' in {self.store.folder}", counted=False)
+            locks.enter_context(self.store.lock(study_lock(study)))
+
+    def _reconcile(self, one: Contestant) -> None:
+        """Tell Optuna of trials whose run was written before their driver died; leave out those whose run is gone."""
+        written = self.recorder.finished_trials(one.spec.study)
+        for proposal in one.study.unfinished:
+            if proposal.number in written:
+                run_id = written[proposal.number]
+                one.study.tell(proposal.number, self.store.client.get_run(run_id).data.metrics, run_id)
+        if lost := one.study.leave_out(written):
+            self.report(
+                f"{one.spec.detector}: {len(lost)} finished trials have no run in MLflow any more and are left out; "
+                f"to run them again, restore them in the UI or take another --seed",
+                counted=False,
+            )
+
+    def report(self, line: str, *, counted: bool = True) -> None:
+        """Report a line, with how far the tune is if `counted`."""
+        done = sum(len(one.study.finished) for one in self.contestants)
+        self._report(line, *((done, self.trials * len(self.contestants)) if counted else (0, 0)))
+
+    def _trials(self, executor: Executor) -> bool:
+        """Run trials, defaults of every detector first; return whether all of them ran."""
+        queue: list[tuple[int, int, Proposal]] = []
+        for number in range(len(self.contestants)):
+            self._refill(queue, number)
+        if queue:
+            self._prepare(executor)
+        running: dict[Future[Outcome], tuple[int, Proposal]] = {}
+        while queue or running:
+            while queue and len(running) < executor.capacity and not self._late():
+                _, number, proposal = heapq.heappop(queue)
+                job = self._job(self.contestants[number], proposal, self.bench.question.protocol)
+                running[executor.submit(job)] = number, proposal
+            if not running:
+                return False
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                outcome = future.result()
+                with interrupts_deferred():
+                    number, proposal = running.pop(future)
+                    self._finish(self.contestants[number], proposal, outcome)
+                if not self.contestants[number].study.unfinished:
+                    self._refill(queue, number)
+        return True
+
+    def _refill(self, queue: list[tuple[int, int, Proposal]], number: int) -> None:
+        study = self.contestants[number].study
+        for proposal in [*study.unfinished, *study.next_batch()]:
+            heapq.heappush(queue, (proposal.number, number, proposal))
+
+    def _prepare(self, executor: Executor) -> None:
+        self.report("describing users by " + ", ".join(self.bench.features.families))
+        for future in [executor.prepare(number) for number in range(self.bench.n_feature_sets)]:
+            future.result()
+
+    def _late(self) -> bool:
+        return self.deadline is not None and time.monotonic() > self.deadline
+
+    def _job(self, one: Contestant, proposal: Proposal, protocol: str) -> Job:
+        further = protocol != self.bench.question.protocol
+        seed = self.seed * 100_003 + proposal.number
+        return Job(one.spec.detector, proposal.params, seed, protocol, thresholds=not further)
+
+    def _finish(self, one: Contestant, proposal: Proposal, outcome: Outcome) -> None:
+        about: dict[str, Any] = {
+            "parent": one.run_id,
+            "trial": proposal.number,
+            "params": proposal.params,
+            "started": outcome.started,
+        }
+        if outcome.result is None:
+            error = outcome.error or "failed"
+            self.recorder.record_failure(one.spec, error, **about)
+            one.study.tell_failed(proposal.number, error)
+            self.report(f"{one.spec.detector} {proposal.number}: failed: {error}")
+            return
+        run_id = self.recorder.record(one.spec, outcome.result, **about)
+        one.study.tell(proposal.number, outcome.result.metrics, run_id)
+        self.report(f"{one.spec.detector} {proposal.number}: AUC {outcome.result.metrics['auc']:.3f}")
+
+    def _winners(self, executor: Executor) -> None:
+        """Compute the further protocols of each detector's best trial."""
+        pending = [(job, run_id) for one in self.contestants for job, run_id in self._further(one)]
+        if pending:
+            self.report("measuring every detector's best run under the other protocols")
+        futures = [(executor.submit(job), job, run_id) for job, run_id in pending]
+        for future, job, run_id in futures:
+            outcome = future.result()
+            if outcome.result is None:
+                self.report(f"{job.detector} {job.protocol}: failed: {outcome.error}", counted=False)
+            else:
+                self._add(run_id, job.protocol, outcome.result)
+
+    def _further(self, one: Contestant) -> Iterator[tuple[Job, str]]:
+        best = one.study.best
+        if best is None or self.bench.question.protocol == "in-round":
+            return
+        run_id = one.study.run_id(best.number)
+        known = self.store.client.get_run(run_id).data.metrics
+        wanted = {"in-round": "auc_in_round"}
+        if self.bench.question.protocol == "next-round":
+            wanted["forward"] = "auc_forward"
+        for protocol, metric in wanted.items():
+            if metric not in known:
+                yield self._job(one, best, protocol), run_id
+
+    def _add(self, run_id: str, protocol: str, result: RunResult) -> None:
+        auc = result.metrics["auc"]
+        if protocol == "forward":
+            self.recorder.add_metrics(run_id, {"auc_forward": auc})
+            return
+        own = self.store.client.get_run(run_id).data.metrics["auc"]
+        self.recorder.add_metrics(run_id, {"auc_in_round": auc, "optimism": auc - own})
+
+    def _close(self, one: Contestant, status: str) -> None:
+        best, n_trials = one.study.best, len(one.study.finished)
+        metrics: dict[str, float] = {"trials": float(n_trials)}
+        params: dict[str, Any] = {}
+        if best is not None:
+            run = self.store.client.get_run(one.study.run_id(best.number))
+            metrics |= run.data.metrics
+            params = best.params
+            self.recorder.mark_best(one.spec.study, run.info.run_id, n_trials)
+        self.recorder.finish_study(one.run_id, metrics, params, status)
