@@ -23,18 +23,16 @@ from anomaly_lab.registry import MODELS
 from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.question import Question
 from tracking.champion import UnsafeModelError, mark_refit_only, register
-from tracking.forms import Form, choose_form
+from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
 from tracking.leaderboard import leaderboard
 from tracking.manifest import file_digest, hand_in
 from tracking.read import find_run
+from tracking.record import versions
 from tracking.reopen import recorded_rounds, reopen
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
-
-THRESHOLD = 0.5
-"""Calibrated scores from here on are flagged; the course cuts there too."""
 
 UNLIKE_TRAINING = 3.0
 """A share of flagged users this many times the share of fakes in training, or one such part of it, is worth a word."""
@@ -195,12 +193,10 @@ def _notes(table: pd.DataFrame, asked: Question, target: Round, flag_rate: float
     notes = []
     if target.labels is not None:
         notes.append(f"{target.path} holds labels; they were not looked at")
+    notes += threshold_notes(table["score"].to_numpy())
     share = float(table["flagged"].mean())
     trained = float(np.mean([one.labels.fake.mean() for one in asked.rounds if one.labels is not None]))
-    if share in {0.0, 1.0}:
-        who = "everyone" if share else "no one"
-        notes.append(f"0.5 flags {who}: the AUC stands, but F1 counts for nothing; set a share with --flag-rate")
-    elif flag_rate is None and not 1 / UNLIKE_TRAINING < share / trained < UNLIKE_TRAINING:
+    if flag_rate is None and 0 < share < 1 and not 1 / UNLIKE_TRAINING < share / trained < UNLIKE_TRAINING:
         notes.append(
             f"0.5 flags {share:.1%} of users, where {trained:.1%} were generated in training; "
             "if that cannot be, set a share with --flag-rate"
@@ -233,7 +229,7 @@ def _facts(
         "scale": fitted.scale,
         "flag_rate": flag_rate,
         "flagged": int(table["flagged"].sum()),
-        "versions": json.loads(tags[PREFIX + "versions"]),
+        "versions": json.loads(versions()),
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 

@@ -14,6 +14,9 @@ import pandas as pd
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.types import AnyArray, FloatArray
 
+THRESHOLD = 0.5
+"""Users scoring at least this are flagged, by the course as by us."""
+
 CODABENCH_MEMBER = "predictions.npz"
 HARD_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
 _BROKEN = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -188,6 +191,15 @@ def checked(scores: AnyArray, where: str) -> FloatArray:
             "Hand in decision scores or probabilities, which can be ranked"
         )
     return values
+
+
+def threshold_notes(scores: FloatArray) -> list[str]:
+    """Return a warning if 0.5 flags everyone or no one."""
+    flagged = scores >= THRESHOLD
+    if flagged.any() and not flagged.all():
+        return []
+    who = "everyone" if flagged.any() else "no one"
+    return [f"0.5 flags {who}: AUC stands, precision, recall and F1 say nothing; scale the scores or set a --flag-rate"]
 
 
 def _archive(scores: FloatArray, key: str) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,11 +26,24 @@ def read_runs(stores: Sequence[Store]) -> pd.DataFrame:
     StoreError
         If there is none.
     """
-    rows = [_row(run, store) for store in stores for run in _search(store)]
+    rows = [_row(run, store) for store in stores for run in shown_runs(store)]
     if not rows:
         folders = ", ".join(str(store.folder) for store in stores)
         raise StoreError(f"{folders}: there must be finished runs, found none; run `anomaly-lab tune` first")
     return pd.DataFrame(rows)
+
+
+def shown_runs(store: Store) -> list[Run]:
+    """Return every finished run of a store that boards show."""
+    experiments = [one.experiment_id for one in store.client.search_experiments()]
+    found: list[Run] = []
+    token = None
+    while True:
+        page = store.client.search_runs(experiments, SHOWN, max_results=5000, page_token=token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 def find_run(store: Store, run_id: str) -> Run:
@@ -41,7 +54,7 @@ def find_run(store: Store, run_id: str) -> Run:
     StoreError
         If no run, or more than one, fits.
     """
-    fitting = [run for run in _search(store) if run.info.run_id.startswith(run_id)]
+    fitting = [run for run in shown_runs(store) if run.info.run_id.startswith(run_id)]
     if len(fitting) != 1:
         raise StoreError(
             f"{store.folder}: --run must name one finished run, found {len(fitting)} beginning with '{run_id}'; "
@@ -53,17 +66,6 @@ def find_run(store: Store, run_id: str) -> Run:
 def artifact(store: Store, run_id: str, name: str) -> Path:
     """Return a local path of a run's artifact."""
     return Path(store.client.download_artifacts(run_id, name))
-
-
-def _search(store: Store) -> Iterator[Run]:
-    experiments = [one.experiment_id for one in store.client.search_experiments()]
-    token = None
-    while True:
-        page = store.client.search_runs(experiments, SHOWN, max_results=5000, page_token=token)
-        yield from page
-        token = page.token
-        if not token:
-            return
 
 
 def _row(run: Run, store: Store) -> dict[str, Any]:

@@ -88,7 +88,7 @@ class RunSpec:
             "study": self.study,
             "home": self.home,
             "git_commit": _git_commit(),
-            "versions": _versions(),
+            "versions": versions(),
             **self.extra,
         }
         return {PREFIX + key: value for key, value in ours.items()}
@@ -331,6 +331,6 @@ def _git_commit() -> str:
 
 
 @cache
-def _versions() -> str:
-    versions = {"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}}
-    return json.dumps(versions)
+def versions() -> str:
+    """Return the versions of Python and of `RECORDED_PACKAGES` as JSON."""
+    return json.dumps({"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}})
