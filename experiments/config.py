@@ -32,7 +32,7 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises
     ------
     ConfigError
-        If the file is not TOML, or a key or the type of its value is not known.
+        If the file is not TOML, a key or the type of its value is not known, or a list is empty.
     """
     try:
         settings = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -43,6 +43,8 @@ def read_config(path: Path) -> dict[str, Any]:
             raise ConfigError(f"{path}: there is no setting '{key}'; known: {', '.join(KNOWN)}")
         if not isinstance(value, KNOWN[key]) or isinstance(value, bool):
             raise ConfigError(f"{path}: '{key}' must be of type {_name(KNOWN[key])}, found {value!r}")
+        if isinstance(value, list) and not (value and all(isinstance(one, str) for one in value)):
+            raise ConfigError(f"{path}: '{key}' must be a list of one or more strings, found {value!r}")
     return _resolve(settings, path.parent)
 
 

@@ -39,7 +39,7 @@ def _facts(one: Round, first: Round) -> dict[str, str]:
         "ratings per user": f"median {np.median(lengths):g}, {lengths.min()} to {lengths.max():,}",
         "density": f"{batch.n_rows / (batch.n_users * batch.n_items):.1%}",
         "repeated (user, item) rows": f"{int(repeated.sum()):,}",
-        "users with one profile": f"{_same_profile(batch.profiles):,}",
+        "users with the profile of another": f"{_same_profile(batch.profiles):,}",
         "timestamps": "yes" if batch.timestamps is not None else "no",
         "labels": _labels(one),
         "digest": batch.digest[:16],
@@ -51,7 +51,9 @@ def _facts(one: Round, first: Round) -> dict[str, str]:
 
 
 def _same_profile(profiles: AnyArray) -> int:
-    return int((np.diff(profiles, axis=0) == 0).all(axis=1).sum())
+    """Return how many users have exactly the ratings of another user; profiles are sorted."""
+    same = (np.diff(profiles, axis=0) == 0).all(axis=1)
+    return int((np.append(same, False) | np.append(False, same)).sum())
 
 
 def _labels(one: Round) -> str:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.errors import StoreError
+from anomaly_lab.errors import LabError, StoreError
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.registry import MODELS
 from experiments.executors import Executor, make_executor
@@ -38,11 +38,14 @@ class Contestant:
         Where its proposals come from.
     run_id : str
         Its parent run.
+    written : dict of int to str
+        Runs of trials that were finished before this tune, by number.
     """
 
     spec: RunSpec
     study: DetectorStudy
     run_id: str
+    written: dict[int, str]
 
 
 class Driver:
@@ -84,7 +87,13 @@ class Driver:
         self._report = report
 
     def run(self, jobs: int) -> bool:
-        """Run every study and its winner's further metrics; return whether all trials ran."""
+        """Run every study and its winner's further metrics; return whether all trials ran.
+
+        Raises
+        ------
+        LabError
+            If a worker process dies.
+        """
         status, complete = "KILLED", False
         with ExitStack() as locks:
             try:
@@ -95,6 +104,11 @@ class Driver:
                 status = "FINISHED"
             except KeyboardInterrupt:
                 complete = False
+            except BrokenExecutor as error:
+                raise LabError(
+                    "a worker process died, perhaps for want of memory; finished trials are kept: "
+                    "the same command with fewer --jobs goes on from here"
+                ) from error
             finally:
                 for one in self.contestants:
                     self._close(one, status)
@@ -114,9 +128,9 @@ class Driver:
         for name, model in self.models.items():
             spec = specs[name]
             study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials)
-            self.contestants.append(Contestant(spec, study, self.recorder.start_study(spec)))
-        for one in self.contestants:
-            self._reconcile(one)
+            parent, written = self.recorder.start_study(spec), self.recorder.finished_trials(spec.study)
+            self.contestants.append(Contestant(spec, study, parent, written))
+            self._check_runs(self.contestants[-1])
 
     def _spec(self, name: str, model: type) -> RunSpec:
         own = getattr(model, "families", None)
@@ -144,14 +158,9 @@ class Driver:
             self.report(f"waiting for another tune of '{study}' in {self.store.folder}", counted=False)
             locks.enter_context(self.store.lock(study_lock(study)))
 
-    def _reconcile(self, one: Contestant) -> None:
-        """Tell Optuna of trials whose run was written before their driver died; leave out those whose run is gone."""
-        written = self.recorder.finished_trials(one.spec.study)
-        for proposal in one.study.unfinished:
-            if proposal.number in written:
-                run_id = written[proposal.number]
-                one.study.tell(proposal.number, self.store.client.get_run(run_id).data.metrics, run_id)
-        if lost := one.study.leave_out(written):
+    def _check_runs(self, one: Contestant) -> None:
+        """Leave out finished trials whose run is gone."""
+        if lost := one.study.leave_out(one.written):
             self.report(
                 f"{one.spec.detector}: {len(lost)} finished trials have no run in MLflow any more and are left out; "
                 f"to run them again, restore them in the UI or take another --seed",
@@ -188,9 +197,23 @@ class Driver:
         return True
 
     def _refill(self, queue: list[tuple[int, int, Proposal]], number: int) -> None:
-        study = self.contestants[number].study
-        for proposal in [*study.unfinished, *study.next_batch()]:
-            heapq.heappush(queue, (proposal.number, number, proposal))
+        """Queue the next proposals of a study; those whose run is written, before their driver died, are only told."""
+        one = self.contestants[number]
+        while asked := [*one.study.unfinished, *one.study.next_batch()]:
+            fresh = [proposal for proposal in asked if not self._tell_written(one, proposal)]
+            for proposal in fresh:
+                heapq.heappush(queue, (proposal.number, number, proposal))
+            if fresh:
+                return
+
+    def _tell_written(self, one: Contestant, proposal: Proposal) -> bool:
+        if proposal.number not in one.written:
+            return False
+        run = self.store.client.get_run(one.written[proposal.number])
+        if any(run.data.params.get(key) != str(value) for key, value in proposal.params.items()):
+            return False  # of a journal that was lost, by another release of Optuna
+        one.study.tell(proposal.number, run.data.metrics, run.info.run_id)
+        return True
 
     def _prepare(self, executor: Executor) -> None:
         self.report("describing users by " + ", ".join(self.bench.features.families))

@@ -10,6 +10,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.storages.journal._file import BaseJournalFileLock
 
+from anomaly_lab.errors import StoreError
+
 
 class _SystemLock(BaseJournalFileLock):
     """A lock the system frees when its holder dies; Optuna's own is a file that outlives a killed process by 30 s."""
@@ -41,9 +43,20 @@ def _drop_torn_line(journal: Path) -> None:
 
 
 def open_journal(path: Path) -> JournalStorage:
-    """Return Optuna's storage on a journal file, made if need be."""
+    """Return Optuna's storage on a journal file, made if need be.
+
+    Raises
+    ------
+    StoreError
+        If the file holds something else.
+    """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     lock = _SystemLock(path)
     with FileLock(f"{path}.lock"):
         _drop_torn_line(path)
-    return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    except (ValueError, KeyError) as error:
+        raise StoreError(
+            f"{path}: must be Optuna's journal, found: {error}; move it away, finished trials are read back from MLflow"
+        ) from error

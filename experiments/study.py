@@ -104,11 +104,13 @@ class DetectorStudy:
         return errors[-1] if errors else None
 
     def next_batch(self) -> list[Proposal]:
-        """Ask for what the present batch lacks, or for the next one; empty if no trial is wanted or none is new."""
+        """Ask for what the present batch lacks, or for the next one if every trial is told; empty if none is left."""
         asked = self.trials
         if len(asked) >= self.n_trials:
             return []
         first = len(asked) - len(asked) % BATCH
+        if not all(t.state.is_finished() for t in asked[:first]):
+            return []
         fresh = self._batch(asked[:first])[len(asked) - first : self.n_trials - first]
         for params in fresh:
             self.study.add_trial(create_trial(state=TrialState.RUNNING, params=params, distributions=self.space))

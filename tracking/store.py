@@ -89,7 +89,13 @@ class Store:
 
     @cached_property
     def client(self) -> MlflowClient:
-        """The MLflow client of this store; the first one makes the database."""
+        """The MLflow client of this store; the first one makes the database.
+
+        Raises
+        ------
+        StoreError
+            If the folder cannot be written, or its database is none of MLflow's.
+        """
         for setting, value in QUIET.items():
             os.environ.setdefault(setting, value)
         logging.getLogger("alembic").setLevel(logging.WARNING)
@@ -100,7 +106,7 @@ class Store:
         with self.lock("database"):
             client = MlflowClient(self.tracking_uri)
             if self.is_local:
-                client.search_experiments(max_results=1)
+                _make_database(client, self.folder / "mlflow.db")
                 _write_ahead(self.folder / "mlflow.db")
         return client
 
@@ -148,6 +154,20 @@ class Store:
                 return False
         except StoreError:
             return True
+
+
+def _make_database(client: MlflowClient, database: Path) -> None:
+    """Make MLflow's tables in a new database, or see that they are there."""
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        client.search_experiments(max_results=1)
+    except (MlflowException, SQLAlchemyError) as error:
+        reason = str(error).partition("\n")[0]
+        raise StoreError(
+            f"{database}: must be a database of this MLflow, found: {reason}; move it away or take another --store"
+        ) from error
 
 
 def _write_ahead(database: Path) -> None:
