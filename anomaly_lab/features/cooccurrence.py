@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import lru_cache
+
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import expit, logit
 
-from anomaly_lab.features.panel import highest, panels, rated
+from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel
 from anomaly_lab.features.popularity import solve_tilt
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
@@ -38,20 +41,64 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
         all, their spread, and ``knn_relative`` to activity; ``jaccard_<1|10|mean>``. ``split_…``: the best two-way
         split of the user's own items by item-item affinity.
     """
-    mine, theirs = panels(users, reference)
-    chosen, known = rated(mine), rated(theirs)
-    share = (known.sum(axis=0) + 1) / (len(known) + 2)
-    expected, their_expected = _expected(chosen, share), _expected(known, share)
+    model = fit_sets(reference)
+    chosen = rated(panel(users, kept_items(reference)))
+    expected = _expected(chosen, model.share)
     columns: dict[str, FloatArray] = {}
-    for name, ridge in EASE_RIDGES.items():
-        found = _ease_columns(chosen, known, share, expected, ridge * len(known))
+    for name, weights in model.ease.items():
+        found = _ease_columns(chosen, chosen @ weights, model.share, expected)
         columns |= {f"ease_{name}_{key}": column for key, column in found.items()}
-    residual = known - their_expected
-    covariance = (residual.T @ residual).astype(np.float64)
-    columns |= _component_columns(chosen, expected, covariance)
-    columns |= _neighbour_columns(chosen, known, their_expected)
-    columns |= _split_columns(chosen, covariance / len(known))
+    columns |= _component_columns(chosen, expected, model.components)
+    columns |= _neighbour_columns(chosen, model.known, model.expected)
+    columns |= _split_columns(chosen, model.affinity)
     return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+
+
+@dataclass(frozen=True, eq=False)
+class SetModel:
+    """What reference users' sets of items teach.
+
+    Parameters
+    ----------
+    known : ndarray of shape (n_reference, n_items)
+        1 where a reference user rated an item.
+    share : ndarray of shape (n_items,)
+        Smoothed share of reference users who rated each item.
+    expected : ndarray of shape (n_reference, n_items)
+        Chances under independent choice.
+    ease : dict of str to ndarray of shape (n_items, n_items)
+        EASE's weights by ridge.
+    components : ndarray of shape (n_items, n_components)
+        Leading principal components of the deviations from `expected`.
+    affinity : ndarray of shape (n_items, n_items)
+        Correlation-like affinity of items, zero diagonal.
+    """
+
+    known: Float32Array
+    share: FloatArray
+    expected: Float32Array
+    ease: dict[str, Float32Array]
+    components: Float32Array
+    affinity: Float32Array
+
+
+@lru_cache(maxsize=6)
+def fit_sets(reference: RatingBatch) -> SetModel:
+    """Learn from the sets of items of reference users; kept for the next users to be described beside them."""
+    known = rated(reference_panel(reference))
+    share = (known.sum(axis=0) + 1) / (len(known) + 2)
+    expected = _expected(known, share)
+    residual = known - expected
+    covariance = (residual.T @ residual).astype(np.float64)
+    ease = {name: ease_weights(known, ridge * len(known)) for name, ridge in EASE_RIDGES.items()}
+    size = len(covariance)
+    wanted = min(max(COMPONENTS), size)
+    components = eigh(covariance, subset_by_index=[size - wanted, size - 1])[1][:, ::-1].astype(np.float32)
+    covariance /= len(known)
+    spread = np.sqrt(np.diag(covariance) + 1e-3)
+    affinity = (covariance / spread[:, None] / spread[None]).astype(np.float32)
+    np.fill_diagonal(affinity, 0.0)
+    return SetModel(known, share, expected, ease, components, affinity)
 
 
 def _expected(chosen: Float32Array, share: FloatArray) -> Float32Array:
@@ -73,10 +120,9 @@ def ease_weights(known: Float32Array, ridge: float) -> Float32Array:
 
 
 def _ease_columns(
-    chosen: Float32Array, known: Float32Array, share: FloatArray, expected: Float32Array, ridge: float
+    chosen: Float32Array, scores: Float32Array, share: FloatArray, expected: Float32Array
 ) -> dict[str, FloatArray]:
     n_users, n_items = chosen.shape
-    scores = chosen @ ease_weights(known, ridge)
     n = np.maximum(chosen.sum(axis=1), 1)
     rows = np.arange(n_users)
     hits = np.take_along_axis(chosen, np.argsort(-scores, axis=1, kind="stable"), axis=1)
@@ -116,10 +162,7 @@ def _pick(rows: Float32Array, place: FloatArray, last: FloatArray) -> FloatArray
     return np.where(np.isfinite(found) & (last >= 0), found, 0.0)
 
 
-def _component_columns(chosen: Float32Array, expected: Float32Array, covariance: FloatArray) -> dict[str, FloatArray]:
-    size = len(covariance)
-    wanted = min(max(COMPONENTS), size)
-    vectors = eigh(covariance, subset_by_index=[size - wanted, size - 1])[1][:, ::-1].astype(np.float32)
+def _component_columns(chosen: Float32Array, expected: Float32Array, vectors: Float32Array) -> dict[str, FloatArray]:
     residual = chosen - expected
     energy = (residual**2).sum(axis=1)
     n = np.maximum(chosen.sum(axis=1), 1)
@@ -159,16 +202,13 @@ SPLIT_STEPS = 10
 SPLIT_MINIMUM = 8
 
 
-def _split_columns(chosen: Float32Array, covariance: FloatArray) -> dict[str, FloatArray]:
+def _split_columns(chosen: Float32Array, affinity: Float32Array) -> dict[str, FloatArray]:
     """Describe the best two-way split of each user's items: two people's tastes in one profile come apart.
 
     The leading eigenvector of the centred affinity among the user's items, by power iteration, splits them by its sign
     (Newman, 2006, does so for communities in networks).
     """
-    spread = np.sqrt(np.diag(covariance) + 1e-3)
-    affinity = (covariance / spread[:, None] / spread[None]).astype(np.float32)
-    np.fill_diagonal(affinity, 0.0)
-    start = np.random.default_rng(0).normal(size=affinity.shape[0]).astype(np.float32)
+    start = np.random.default_rng(0).standard_normal(len(affinity), dtype=np.float32)
     rows = np.zeros((len(chosen), len(SPLIT_NAMES)))
     for user, mask in enumerate(chosen > 0):
         items = np.flatnonzero(mask)
@@ -185,7 +225,7 @@ def _split(affinity: Float32Array, vector: Float32Array) -> tuple[float, ...]:
 
     def centred(v: Float32Array) -> Float32Array:
         total = v.sum()
-        return affinity @ v - row_mean * total - (row_mean @ v - mean * total)
+        return np.asarray(affinity @ v - row_mean * total - (row_mean @ v - mean * total), dtype=np.float32)
 
     for _ in range(SPLIT_STEPS):
         vector = centred(vector) + shift * vector

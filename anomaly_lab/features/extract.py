@@ -9,12 +9,15 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from anomaly_lab.errors import ContractError
 from anomaly_lab.features.team import TeamFeatures
+from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
 from anomaly_lab.registry import FEATURES
 from anomaly_lab.types import AnyArray, Float32Array, IntArray
@@ -41,8 +44,26 @@ class UserFeatures:
     names: tuple[str, ...]
 
 
-def cross_fit(pool: RatingPool, visible: IntArray, family: str) -> UserFeatures:
-    """Return one family's features of every user of a pool.
+class Fakes(Protocol):
+    """Simulated users that are described beside the same reference users as real ones."""
+
+    fold: IntArray
+
+    @property
+    def digest(self) -> str:
+        """Identifies them."""
+
+    def of_fold(self, number: int, like: RatingBatch) -> RatingBatch:
+        """Return those described in one fold as a batch on the items of another."""
+
+
+def fold_of(pool: RatingPool) -> IntArray:
+    """Return the cross-fit fold of each user of a pool, by the profile's digest, shape (n_users,)."""
+    return (pool.ratings.profiles[:, 0] % np.uint64(N_FOLDS)).astype(np.int64)
+
+
+def cross_fit(pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None) -> UserFeatures:
+    """Return one family's features of every user of a pool, or of simulated users beside it.
 
     Each user is described beside the reference users of the other folds. Reference users are all but those *known* to
     be generated: known genuine ones and everyone whose label is hidden. Folds follow the profile's digest, so users
@@ -56,6 +77,8 @@ def cross_fit(pool: RatingPool, visible: IntArray, family: str) -> UserFeatures:
         1 known to be generated, 0 known to be genuine, -1 hidden.
     family : str
         Name of a registered family.
+    fakes : Fakes, optional
+        Simulated users to describe instead, each in its own fold.
 
     Raises
     ------
@@ -63,22 +86,36 @@ def cross_fit(pool: RatingPool, visible: IntArray, family: str) -> UserFeatures:
         If the family returns columns of the wrong shape, or values that are not finite.
     """
     describe = FEATURES.load(family)
-    fold = (pool.ratings.profiles[:, 0] % np.uint64(N_FOLDS)).astype(np.int64)
+    fold = fold_of(pool) if fakes is None else fakes.fold
     names: tuple[str, ...] = ()
     matrix: Float32Array | None = None
-    for number in np.unique(fold):
+    for number, users, reference in _folds(pool, np.ascontiguousarray(visible, dtype=np.int8).tobytes()):
         mine = fold == number
-        reference = (visible != 1) & ~mine
-        if not reference.any():  # a population this small has one fold only
-            reference = visible != 1
-        columns = describe(pool.ratings.select(mine), pool.ratings.select(reference))
+        if not mine.any():
+            continue
+        columns = describe(users if fakes is None else fakes.of_fold(number, pool.ratings), reference)
         if matrix is None:
             names = tuple(columns)
-            matrix = np.empty((pool.n_users, len(names)), dtype=np.float32)
+            matrix = np.empty((len(fold), len(names)), dtype=np.float32)
         matrix[mine] = _checked(family, columns, names, int(mine.sum()))
     assert matrix is not None
     matrix.setflags(write=False)
     return UserFeatures(matrix, tuple(f"{family}:{name}" for name in names))
+
+
+@lru_cache(maxsize=3)
+def _folds(pool: RatingPool, visible: bytes) -> list[tuple[int, RatingBatch, RatingBatch]]:
+    """Return each fold's users and reference; kept, so that families may keep what they learn of a reference."""
+    fold = fold_of(pool)
+    described = np.frombuffer(visible, dtype=np.int8) != 1
+    folds = []
+    for number in np.unique(fold):
+        mine = fold == number
+        reference = described & ~mine
+        if not reference.any():  # a population this small has one fold only
+            reference = described
+        folds.append((int(number), pool.ratings.select(mine), pool.ratings.select(reference)))
+    return folds
 
 
 def _checked(family: str, columns: dict[str, AnyArray], names: tuple[str, ...], n_users: int) -> Float32Array:
@@ -137,14 +174,30 @@ class FeatureStore:
         names = tuple(name for part in parts for name in part.names)
         return UserFeatures(np.hstack([part.matrix for part in parts]), names)
 
-    def _family(self, pool: RatingPool, visible: IntArray, family: str) -> UserFeatures:
-        key = _key(pool, visible, family)
+    def fakes(
+        self, pool: RatingPool, visible: IntArray, fakes: Fakes, families: Sequence[str] | None = None
+    ) -> UserFeatures:
+        """Return the features of simulated users, the same columns as `matrix` without the team's.
+
+        Parameters
+        ----------
+        pool, visible, families
+            As for `matrix`.
+        fakes : Fakes
+            The simulated users.
+        """
+        parts = [self._family(pool, visible, family, fakes) for family in families or self.families]
+        names = tuple(name for part in parts for name in part.names)
+        return UserFeatures(np.hstack([part.matrix for part in parts]), names)
+
+    def _family(self, pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None) -> UserFeatures:
+        key = _key(pool, visible, family, "" if fakes is None else fakes.digest)
         if key in self._memory:
             self._memory.move_to_end(key)
             return self._memory[key]
         found = self._read(key)
         if found is None:
-            found = cross_fit(pool, visible, family)
+            found = cross_fit(pool, visible, family, fakes)
             self._write(key, found)
         self._memory[key] = found
         while len(self._memory) > MATRICES_IN_MEMORY:
@@ -167,10 +220,10 @@ class FeatureStore:
         os.replace(file.name, self.folder / f"{key}.npz")
 
 
-def _key(pool: RatingPool, visible: IntArray, family: str) -> str:
+def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str) -> str:
     digest = hashlib.sha256(pool.digest.encode())
     digest.update(np.ascontiguousarray(visible, dtype=np.int8).tobytes())
-    digest.update(f"{family} {N_FOLDS} {_source(family)}".encode())
+    digest.update(f"{family} {fakes} {N_FOLDS} {_source(family)}".encode())
     return digest.hexdigest()[:40]
 
 

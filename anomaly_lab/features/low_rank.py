@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -58,6 +59,7 @@ class Known:
         return sparse.csr_array((data, self.items, starts), shape=(self.n_users, self.n_items))
 
 
+@lru_cache(maxsize=24)
 def fit_factors(reference: RatingBatch, rank: int, seed: int = 0) -> FactorModel:
     """Fit a factor model by expectation-maximisation (Rubin and Thayer, 1982), loadings shrunk by a ridge.
 
@@ -95,7 +97,7 @@ def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: Flo
     prior = np.zeros(rank)
     prior[0] = model.loadings[:, 0].mean()
     right = known.table(residual).T @ factors + RIDGE * prior
-    loadings = np.linalg.solve(gram, right[:, :, None])[:, :, 0]
+    loadings = np.asarray(np.linalg.solve(gram, right[:, :, None])[:, :, 0], dtype=float)
     predicted = np.einsum("rk,rk->r", factors[known.users], loadings[known.items])
     level = np.bincount(known.items, known.values - predicted, known.n_items)
     mean = (level + 3 * model.mean.mean()) / (n_items + 3)
@@ -110,7 +112,7 @@ def _posterior(model: FactorModel, known: Known, ones: sparse.csr_array) -> tupl
     rank = model.loadings.shape[1]
     outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
     precision = (ones @ outer).reshape(-1, rank, rank) / model.noise + np.eye(rank)
-    covariance = np.linalg.inv(precision)
+    covariance = np.asarray(np.linalg.inv(precision), dtype=float)
     right = known.table(known.values - model.mean[known.items]) @ model.loadings / model.noise
     return np.einsum("nij,nj->ni", covariance, right), covariance, precision
 
@@ -160,7 +162,7 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
     standardised = residual / np.sqrt(model.noise / kept)
 
     def total(per_row: FloatArray) -> FloatArray:
-        return np.bincount(known.users, per_row, known.n_users)
+        return np.asarray(np.bincount(known.users, per_row, known.n_users), dtype=float)
 
     bias = total(deviation) / n
     centred = total((deviation - bias[known.users]) ** 2)
@@ -193,5 +195,5 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
     }
 
 
-def _damped(sums: FloatArray, counts: FloatArray, overall: float) -> FloatArray:
-    return (sums + PRIOR_RATINGS * overall) / (counts + PRIOR_RATINGS)
+def _damped(sums: AnyArray, counts: FloatArray, overall: float) -> FloatArray:
+    return np.asarray((sums + PRIOR_RATINGS * overall) / (counts + PRIOR_RATINGS), dtype=float)

@@ -47,7 +47,7 @@ def neighbours(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
         similar = (a.value @ by_reference.value.T) / np.sqrt(spread + 1e-8) * (common / (common + CORRELATION_PRIOR))
         both = rated(mine[part]) @ rated(theirs).T
         agree = (_agreements(mine[part], theirs) + AGREEMENT_PRIOR * chance) / (both + AGREEMENT_PRIOR)
-        for name, column in _summaries(similar, agree).items():
+        for name, column in _summaries(similar.astype(np.float32), agree.astype(np.float32)).items():
             found.setdefault(name, []).append(column)
     return {name: np.concatenate(columns) for name, columns in found.items()}
 

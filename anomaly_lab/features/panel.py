@@ -36,10 +36,15 @@ def panels(users: RatingBatch, reference: RatingBatch) -> tuple[Levels, Levels]:
     -------
     users, reference : ndarray of int8, shape (n_users, n_items) and (n_reference, n_items)
     """
+    return panel(users, kept_items(reference)), reference_panel(reference)
+
+
+def reference_panel(reference: RatingBatch) -> Levels:
+    """Return at most `MAX_REFERENCE` reference users as a table of levels over the kept items."""
     items = kept_items(reference)
     if reference.n_users > MAX_REFERENCE:
         reference = reference.select(np.arange(reference.n_users) < MAX_REFERENCE)
-    return _panel(users, items), _panel(reference, items)
+    return panel(reference, items)
 
 
 def kept_items(reference: RatingBatch) -> IntArray:
@@ -49,7 +54,8 @@ def kept_items(reference: RatingBatch) -> IntArray:
     return np.sort(np.argsort(-item_users(reference), kind="stable")[:MAX_ITEMS])
 
 
-def _panel(batch: RatingBatch, items: IntArray) -> Levels:
+def panel(batch: RatingBatch, items: IntArray) -> Levels:
+    """Return a batch as a table of levels over some items, `NOT_RATED` where there is no rating."""
     place = np.full(batch.n_items, -1, dtype=np.int32)
     place[items] = np.arange(len(items))
     levels = np.full((batch.n_users, len(items)), NOT_RATED, dtype=np.int8)

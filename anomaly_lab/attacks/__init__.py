@@ -1,0 +1,1 @@
+"""Attacks: how generated users are made, as training material and as whole courses."""

@@ -1,0 +1,177 @@
+"""The attack bank: simulated fakes of many kinds, as extra training classes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomaly_lab.attacks.rating_kinds import RATING_KINDS
+from anomaly_lab.attacks.source import Source, empty_profile
+from anomaly_lab.errors import ConfigError
+from anomaly_lab.features.panel import Levels
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.types import AnyArray, IntArray
+
+HYBRID = "hybrid"
+ITEM_SETS = ("copy", HYBRID, "popularity")
+MINIMUM = 3
+"""Ratings a fake must have."""
+MATCHES = 12
+"""Pairs looked at to find one whose hybrid has about the wanted length."""
+
+
+@dataclass(frozen=True)
+class BankSettings:
+    """How many fakes of which kinds.
+
+    Parameters
+    ----------
+    n_hybrids : int
+        Hybrids of two real users with their ratings kept.
+    n_per_kind : int
+        Fakes of each rating kind.
+    without : tuple of str
+        Rating kinds left out, for asking what happens when a kind was not guessed.
+    covered : float
+        Share of hybrids whose second source is among the users that features compare with.
+    seed : int
+        Of the simulation.
+
+    Raises
+    ------
+    ConfigError
+        If a kind left out does not exist.
+    """
+
+    n_hybrids: int = 1000
+    n_per_kind: int = 60
+    without: tuple[str, ...] = ()
+    covered: float = 0.3
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for kind in self.without:
+            if kind not in RATING_KINDS:
+                raise ConfigError(f"there is no rating kind '{kind}'; known: {', '.join(RATING_KINDS)}")
+
+    @property
+    def kinds(self) -> list[str]:
+        """Rating kinds in the bank."""
+        return [kind for kind in RATING_KINDS if kind not in self.without]
+
+
+@dataclass(frozen=True, eq=False)
+class Simulated:
+    """Simulated fakes.
+
+    Parameters
+    ----------
+    levels : ndarray of int8, shape (n_fakes, n_items)
+        Their ratings, -1 where there is none.
+    fold : ndarray of shape (n_fakes,)
+        The fold their sources belong to: features describe them beside reference users of the others.
+    kinds : ndarray of str, shape (n_fakes,)
+        ``hybrid``, or ``<item set>/<rating kind>``.
+    """
+
+    levels: Levels
+    fold: IntArray
+    kinds: AnyArray
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the fakes."""
+        return hashlib.sha256(self.levels.tobytes() + self.fold.tobytes()).hexdigest()
+
+    @property
+    def is_hybrid(self) -> AnyArray:
+        """Which fakes are hybrids with ratings kept."""
+        return np.asarray(self.kinds == HYBRID)
+
+    def of_fold(self, number: int, like: RatingBatch) -> RatingBatch:
+        """Return the fakes of one fold as a batch on the items of another."""
+        users, items = np.nonzero(self.levels[self.fold == number] >= 0)
+        n_users = int((self.fold == number).sum())
+        return RatingBatch(
+            users=users.astype(np.int32),
+            items=items.astype(np.int32),
+            ratings=self.levels[self.fold == number][users, items],
+            user_ids=np.arange(n_users),
+            item_ids=like.item_ids,
+            profiles=np.zeros((n_users, 2), dtype=np.uint64),
+            scale=like.scale,
+            source="simulated",
+        )
+
+
+def simulate(source: Source, folds: IntArray, lengths: Sequence[int] | IntArray, settings: BankSettings) -> Simulated:
+    """Return a bank of simulated fakes.
+
+    Parameters
+    ----------
+    source : Source
+        Real users to make them from.
+    folds : ndarray of shape (n_source_users,)
+        The cross-fit fold of each source user.
+    lengths : sequence of int
+        Numbers of ratings that known fakes (or, where none is known, users) have.
+    settings : BankSettings
+        How many of which kinds.
+    """
+    rng = np.random.default_rng(settings.seed)
+    maker = _Maker(source, folds, np.asarray(lengths), settings.covered, rng)
+    made = [(*maker.hybrid(), HYBRID) for _ in range(settings.n_hybrids)]
+    for kind in settings.kinds:
+        for _ in range(settings.n_per_kind):
+            profile, fold, item_set = maker.items()
+            if (profile >= 0).sum() >= MINIMUM:
+                made.append((RATING_KINDS[kind](profile, source, rng), fold, f"{item_set}/{kind}"))
+    made = [one for one in made if (one[0] >= 0).sum() >= MINIMUM]
+    levels = np.stack([one[0] for one in made])
+    return Simulated(levels, np.array([one[1] for one in made]), np.array([one[2] for one in made]))
+
+
+class _Maker:
+    """Makes item sets; ratings of real users come along with them."""
+
+    def __init__(
+        self, source: Source, folds: IntArray, lengths: IntArray, covered: float, rng: np.random.Generator
+    ) -> None:
+        self.source, self.lengths, self.covered, self.rng = source, lengths, covered, rng
+        self.folds = [(int(number), np.flatnonzero(folds == number)) for number in np.unique(folds)]
+
+    def hybrid(self) -> tuple[Levels, int]:
+        """Return an item-wise random half of one user and the other half of another, of a fake's usual length."""
+        fold, members = self.folds[self.rng.integers(len(self.folds))]
+        wanted = self._length()
+        first = self.rng.choice(members, MATCHES)
+        inside = self.rng.random(MATCHES) >= self.covered
+        anyone = self.rng.integers(len(self.source.levels), size=MATCHES)
+        second = np.where(inside, self.rng.choice(members, MATCHES), anyone)
+        mean = (self.source.lengths[first] + self.source.lengths[second] + 1) / 2
+        distance = np.abs(np.log(mean / wanted)) + np.where(first == second, np.inf, 0)
+        best = int(np.argmin(distance))
+        half = self.rng.random(self.source.levels.shape[1]) < 0.5
+        return np.where(half, self.source.levels[first[best]], self.source.levels[second[best]]), fold
+
+    def items(self) -> tuple[Levels, int, str]:
+        """Return a profile to put ratings on, its fold and the kind of its item set."""
+        kind = self.rng.choice(ITEM_SETS, p=[0.4, 0.4, 0.2])
+        if kind == HYBRID:
+            return *self.hybrid(), str(kind)
+        fold, members = self.folds[self.rng.integers(len(self.folds))]
+        if kind == "copy":
+            profile = self.source.levels[self.rng.choice(members)].copy()
+            profile[self.rng.random(len(profile)) < self.rng.choice([0, 0, 0.1, 0.2, 0.4])] = -1
+            return profile, fold, str(kind)
+        profile = empty_profile(self.source.levels.shape[1])
+        size = int(np.clip(self._length(), MINIMUM, 0.9 * len(profile)))
+        chosen = self.rng.choice(len(profile), size, replace=False, p=self.source.popularity)
+        profile[chosen] = self.rng.choice(self.source.scale.n_levels, size, p=self.source.histogram)
+        return profile, fold, str(kind)
+
+    def _length(self) -> float:
+        return float(self.rng.choice(self.lengths) * np.exp(self.rng.normal(0, 0.25)))
