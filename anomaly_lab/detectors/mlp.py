@@ -14,14 +14,14 @@ from anomaly_lab.detectors.base import SupervisedDetector
 class MLPDetector(SupervisedDetector):
     """Multi-layer perceptron of one or two hidden layers, trained by Adam (Kingma and Ba, 2015).
 
-    Weights are held small (`alpha` is spread over a batch of 128 users): what it takes large weights to see in one
+    Weights are held small (`alpha` is spread over a batch of 200 users): what it takes large weights to see in one
     round is gone in the next.
     """
 
     hidden: Annotated[int, IntDistribution(8, 128, log=True)] = 32
     layers: Annotated[int, IntDistribution(1, 2)] = 1
     activation: Annotated[str, CategoricalDistribution(("relu", "tanh"))] = "tanh"
-    alpha: Annotated[float, FloatDistribution(0.1, 100.0, log=True)] = 10.0
+    alpha: Annotated[float, FloatDistribution(0.1, 300.0, log=True)] = 20.0
     learning_rate: Annotated[float, FloatDistribution(3e-4, 1e-2, log=True)] = 3e-3
 
     def build(self, seed: int) -> Any:
@@ -33,7 +33,6 @@ class MLPDetector(SupervisedDetector):
             activation=self.activation,
             alpha=self.alpha,
             learning_rate_init=self.learning_rate,
-            batch_size=128,
             max_iter=60,
             early_stopping=False,
             random_state=seed,

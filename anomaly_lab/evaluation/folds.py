@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
+from anomaly_lab.errors import DataError
 from anomaly_lab.features.extract import FeatureStore, UserFeatures
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
@@ -172,8 +173,29 @@ def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
     """Cut a fold's training users into folds of their own: labels of each part hidden beside the query's.
 
     They give the out-of-fold scores on which a threshold may be chosen.
+
+    Parameters
+    ----------
+    fold : Fold
+        Whose training users.
+    n_parts : int
+        Number of parts; fewer where a class has fewer profiles.
+
+    Raises
+    ------
+    DataError
+        If a class has one profile only, so that hiding it would leave nothing to learn from.
     """
     labelled = fold.visible != HIDDEN
+    groups = profile_groups(fold.pool)
+    for label, what in ((0, "genuine"), (1, "generated")):
+        n_profiles = len(np.unique(groups[fold.visible == label]))
+        if n_profiles < 2:
+            raise DataError(
+                f"{fold.name}: at least two different {what} users must be known to choose a threshold, "
+                f"found {n_profiles}; label more users"
+            )
+        n_parts = min(n_parts, n_profiles)
     for number, part in enumerate(parts(fold.pool, labelled, fold.visible, n_parts)):
         visible = fold.visible.copy()
         visible[part] = HIDDEN
