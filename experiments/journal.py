@@ -56,7 +56,7 @@ def open_journal(path: Path) -> JournalStorage:
         _drop_torn_line(path)
     try:
         return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, TypeError) as error:
         raise StoreError(
             f"{path}: must be Optuna's journal, found: {error}; move it away, finished trials are read back from MLflow"
         ) from error

@@ -1,0 +1,106 @@
+"""Rounds, commands, plugins and what runs left: what tests of studies share."""
+
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tracking.store import Store
+
+N_GENUINE, N_FAKE, N_ITEMS = 60, 15, 30
+
+
+def write_round(path: Path, seed: int, *, labelled: bool = True) -> Path:
+    """Write a round whose genuine users follow their taste and whose fakes rate at random."""
+    rng, catalogue = np.random.default_rng(seed), np.random.default_rng(0)
+    kinds, tastes = catalogue.normal(size=(N_ITEMS, 2)), rng.normal(size=(N_GENUINE, 2))
+    popularity = catalogue.dirichlet(np.full(N_ITEMS, 0.5)) + 0.005
+    rows = []
+    ids = rng.permutation(N_GENUINE + N_FAKE)
+    for number, user in enumerate(ids):
+        genuine = number < N_GENUINE
+        weights = popularity / popularity.sum() if genuine else None
+        items = rng.choice(N_ITEMS, int(rng.integers(6, 14)), replace=False, p=weights)
+        liking = kinds[items] @ tastes[number] if genuine else rng.normal(size=len(items))
+        rows += [(user, item, np.sign(like) * (abs(like) > 0.4)) for item, like in zip(items, liking, strict=True)]
+    labels = np.column_stack([ids, np.arange(len(ids)) >= N_GENUINE]).astype(int)
+    np.savez(path, X=np.array(rows, dtype=int), **({"y": labels} if labelled else {}))
+    return path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left."""
+
+    code: int
+    out: str
+    err: str
+
+
+def command(*arguments: object) -> list[str]:
+    """Return the command line as a process of its own."""
+    return [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
+
+
+def round_options(files: dict[str, Path]) -> list[str]:
+    return ["--round", str(files["a"]), "--round", str(files["b"])]
+
+
+REGISTERED = {
+    "counts": "misbehaving:Counts",
+    "raises": "misbehaving:Raises",
+    "raises-sometimes": "misbehaving:RaisesSometimes",
+    "exits": "misbehaving:Exits",
+    "dies": "misbehaving:Dies",
+    "gives-nan": "misbehaving:GivesNaN",
+    "gives-matrix": "misbehaving:GivesMatrix",
+    "no-default": "misbehaving:NoDefault",
+    "default-outside": "misbehaving:DefaultOutside",
+    "no-dataclass": "misbehaving:NoDataclass",
+    "other-task": "misbehaving:OtherTask",
+    "broken-import": "unimportable:Anything",
+}
+
+
+def install(site: Path, entries: dict[str, str] = REGISTERED) -> Path:
+    """Install the misbehaving plugins into a folder, as pip would leave them."""
+    info = site / "lab_test_plugins-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: lab-test-plugins\nVersion: 1.0\n")
+    lines = "\n".join(f"{name} = {target}" for name, target in entries.items())
+    (info / "entry_points.txt").write_text(f"[anomaly_lab.models]\n{lines}\n")
+    shutil.copy(Path(__file__).with_name("misbehaving.py"), site)
+    (site / "unimportable.py").write_text("raise OSError('no licence server')\n")
+    return site
+
+
+def trial_runs(store: Path) -> list:
+    """Return every run of a trial in a lab that is not deleted."""
+    opened = Store.open(store)
+    experiments = [one.experiment_id for one in opened.client.search_experiments()]
+    return [
+        run
+        for run in opened.client.search_runs(experiments, max_results=1000)
+        if run.data.tags.get("lab.role") in ("trial", "failed")
+    ]
+
+
+def study_runs(store: Path) -> list:
+    """Return the parent runs of a lab."""
+    opened = Store.open(store)
+    experiments = [one.experiment_id for one in opened.client.search_experiments()]
+    return opened.client.search_runs(experiments, "tags.`lab.role` = 'study'", max_results=1000)
+
+
+def facts(store: Path) -> dict[tuple[str, int], tuple]:
+    """Return status, parameters and the metrics that take no time of every trial, by detector and number."""
+    found = {}
+    for run in trial_runs(store):
+        tags, metrics = run.data.tags, dict(run.data.metrics)
+        metrics = {name: value for name, value in metrics.items() if not name.startswith("seconds")}
+        key = (tags["lab.detector"], int(tags["lab.trial"]))
+        assert key not in found, f"{key} has two runs"
+        found[key] = (run.info.status, dict(run.data.params), tags.get("lab.seed"), metrics)
+    return found
