@@ -194,14 +194,20 @@ def _notes(table: pd.DataFrame, asked: Question, target: Round, flag_rate: float
     if target.labels is not None:
         notes.append(f"{target.path} holds labels; they were not looked at")
     notes += threshold_notes(table["score"].to_numpy())
-    share = float(table["flagged"].mean())
-    trained = float(np.mean([one.labels.fake.mean() for one in asked.rounds if one.labels is not None]))
-    if flag_rate is None and 0 < share < 1 and not 1 / UNLIKE_TRAINING < share / trained < UNLIKE_TRAINING:
-        notes.append(
-            f"0.5 flags {share:.1%} of users, where {trained:.1%} were generated in training; "
-            "if that cannot be, set a share with --flag-rate"
-        )
+    if flag_rate is None:
+        trained = float(np.mean([one.labels.fake.mean() for one in asked.rounds if one.labels is not None]))
+        notes += unlike_training(float(table["flagged"].mean()), trained)
     return notes
+
+
+def unlike_training(share: float, trained: float) -> list[str]:
+    """Return a warning if the share of flagged users is far from that of generated users in training."""
+    if share in {0.0, 1.0} or 1 / UNLIKE_TRAINING < share / trained < UNLIKE_TRAINING:
+        return []
+    return [
+        f"0.5 flags {share:.1%} of users, where {trained:.1%} were generated in training; "
+        "if that cannot be, set a share with --flag-rate"
+    ]
 
 
 def _facts(

@@ -243,18 +243,29 @@ def _from_archive(content: bytes, where: str, key: str | None) -> tuple[AnyArray
 def _read_csv(path: Path) -> tuple[AnyArray, AnyArray]:
     """Return user ids, ascending, and their scores."""
     try:
-        table = pd.read_csv(path, dtype={"user": str}, float_precision="round_trip")
+        # Without a header pandas refuses a longer line; with one it would take a first column too many for an index.
+        lines = pd.read_csv(path, header=None, dtype=str, skip_blank_lines=False)
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: must be a table of scores, found: {str(error).strip()}") from error
-    if set(table.columns) != {"user", "score"} or not isinstance(table.index, pd.RangeIndex):
-        extra = [str(name) for name in table.columns if name not in ("user", "score")]
+    names = [str(name) for name in lines.iloc[0]]
+    if sorted(names) != ["score", "user"]:
+        extra = [name for name in names if name not in ("user", "score")]
         raise DataError(
-            f"{path}: must have the columns user and score, found {', '.join(map(str, table.columns))}"
-            + (f"; leave out {', '.join(extra)}" if {"user", "score"} <= set(table.columns) else "")
+            f"{path}: must have the columns user and score, found {', '.join(names)}"
+            + (f"; leave out {', '.join(extra)}" if {"user", "score"} <= set(names) else "")
         )
+    table = lines.iloc[1:].set_axis(names, axis="columns")
     users = _ids(table["user"], path)
+    scores = np.asarray([_number(text, line, path) for line, text in enumerate(table["score"], start=2)])
     order = np.argsort(users, kind="stable")
-    return users[order], table["score"].to_numpy()[order]
+    return users[order], scores[order]
+
+
+def _number(text: object, line: int, path: Path) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        raise DataError(f"{path}: line {line}: a score must be a number, found '{text}'") from None
 
 
 def _ids(column: pd.Series[str], path: Path) -> AnyArray:

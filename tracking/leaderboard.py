@@ -173,8 +173,8 @@ def _with_partial(runs: pd.DataFrame, stores: Sequence[Store], *, all_runs: bool
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
     """Return the columns of a board; a run's note stands behind the reason of its rank."""
     table = table.reindex(columns=[*COLUMNS, "note"])
-    noted = table["note"].notna()
-    table["why"] = table["why"].where(~noted, table["why"] + "; " + table["note"].fillna(""))
+    reasons = zip(table["why"], table["note"], strict=True)
+    table["why"] = [why if pd.isna(note) else f"{why}; {note}" for why, note in reasons]
     table["baseline"] = table["baseline"] == "true"
     return table.drop(columns="note").astype({"rank": "Int64", "band": "Int64"})
 
