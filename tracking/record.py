@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import subprocess
-import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,19 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.tasks.question import Question
+from tracking.artifacts import artifact_folder, write_artifacts
 from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
-
-POINTS = 400
-"""Points kept of each curve."""
 
 RECORDED_PACKAGES = ("anomaly-lab", "numpy", "scikit-learn", "imbalanced-learn", "lightgbm", "optuna", "mlflow")
 
@@ -172,9 +167,8 @@ class Recorder:
         began = int((started if started is not None else time.time()) * 1000)
         run = client.create_run(self.experiment_id, start_time=began, tags=tags, run_name=name)
         run_id = str(run.info.run_id)
-        with tempfile.TemporaryDirectory() as folder:
-            write_artifacts(result, Path(folder))
-            client.log_artifacts(run_id, folder)
+        with artifact_folder(self.store, run) as folder:
+            write_artifacts(result, folder)
         client.log_inputs(run_id, self._datasets())
         everything = {"detector": spec.detector, "families": ",".join(spec.families), **(params or result.params)}
         self._log(run_id, result.metrics, everything, {}, result)
@@ -263,39 +257,6 @@ class Recorder:
 def experiment_name(question: Question) -> str:
     """Return the experiment of a question: ``fake-users next-round 1a2b3c4d5e``."""
     return f"{question.task.name} {question.protocol} {question.fingerprint[:10]}"
-
-
-def write_artifacts(result: RunResult, folder: Path) -> None:
-    """Write ``scores.csv`` (labelled rounds only), ``curves.json`` and ``result.json``."""
-    frames = [
-        pd.DataFrame({"fold": fold.name, "user": fold.users, "label": fold.truth, "score": fold.scores})
-        for fold in result.folds
-    ]
-    pd.concat(frames).to_csv(folder / "scores.csv", index=False)
-    curves = {fold.name: _curves(fold.truth, fold.scores) for fold in result.folds}
-    (folder / "curves.json").write_text(json.dumps(curves), encoding="utf-8")
-    summary = {
-        "model": result.model,
-        "params": result.params,
-        "seed": result.seed,
-        "metrics": result.metrics,
-        "seconds": result.seconds,
-        "folds": [
-            {"name": fold.name, "metrics": fold.metrics, "threshold": fold.threshold, "scale": fold.scale}
-            for fold in result.folds
-        ],
-    }
-    (folder / "result.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
-
-
-def _curves(truth: Any, scores: Any) -> dict[str, list[float]]:
-    false_rate, true_rate, _ = roc_curve(truth, scores)
-    precision, recall, _ = precision_recall_curve(truth, scores)
-    thin = {}
-    for name, values in {"fpr": false_rate, "tpr": true_rate, "precision": precision, "recall": recall}.items():
-        keep = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).astype(int))
-        thin[name] = np.round(values[keep], 5).tolist()
-    return thin
 
 
 def _scale_tag(question: Question) -> str:

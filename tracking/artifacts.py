@@ -1,0 +1,76 @@
+"""Artifacts: the files that every run carries, and how they get to where its artifacts are kept."""
+
+from __future__ import annotations
+
+import csv
+import json
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import repeat
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.metrics import precision_recall_curve, roc_curve
+
+from anomaly_lab.evaluation.engine import RunResult
+from tracking.store import Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+POINTS = 400
+"""Points kept of each curve."""
+
+
+@contextmanager
+def artifact_folder(store: Store, run: Run) -> Iterator[Path]:
+    """Give a folder whose files are artifacts of the run when the block ends.
+
+    In the lab's own folder that is where the run's artifacts are: sending them there through MLflow would read the run
+    back from the database first. Else it is a temporary folder that is sent as a whole.
+    """
+    if store.is_local:
+        from mlflow.utils.file_utils import local_file_uri_to_path
+
+        folder = Path(local_file_uri_to_path(run.info.artifact_uri))
+        folder.mkdir(parents=True, exist_ok=True)
+        yield folder
+        return
+    with tempfile.TemporaryDirectory() as name:
+        yield Path(name)
+        store.client.log_artifacts(run.info.run_id, name)
+
+
+def write_artifacts(result: RunResult, folder: Path) -> None:
+    """Write ``scores.csv`` (labelled rounds only), ``curves.json`` and ``result.json``."""
+    with (folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")  # pandas takes four times as long
+        writer.writerow(["fold", "user", "label", "score"])
+        for fold in result.folds:
+            writer.writerows(zip(repeat(fold.name), fold.users.tolist(), fold.truth.tolist(), fold.scores.tolist()))
+    curves = {fold.name: _curves(fold.truth, fold.scores) for fold in result.folds}
+    (folder / "curves.json").write_text(json.dumps(curves), encoding="utf-8")
+    summary = {
+        "model": result.model,
+        "params": result.params,
+        "seed": result.seed,
+        "metrics": result.metrics,
+        "seconds": result.seconds,
+        "folds": [
+            {"name": fold.name, "metrics": fold.metrics, "threshold": fold.threshold, "scale": fold.scale}
+            for fold in result.folds
+        ],
+    }
+    (folder / "result.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def _curves(truth: Any, scores: Any) -> dict[str, list[float]]:
+    false_rate, true_rate, _ = roc_curve(truth, scores)
+    precision, recall, _ = precision_recall_curve(truth, scores)
+    thin = {}
+    for name, values in {"fpr": false_rate, "tpr": true_rate, "precision": precision, "recall": recall}.items():
+        keep = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).astype(int))
+        thin[name] = np.round(values[keep], 5).tolist()
+    return thin
