@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import heapq
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
 from anomaly_lab.errors import LabError, StoreError
-from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.registry import MODELS
 from experiments.executors import Executor, make_executor
 from experiments.interrupts import interrupts_deferred
 from experiments.journal import open_journal
 from experiments.study import DetectorStudy, Proposal, study_name
+from experiments.winners import Winner, measure_winners
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.record import Recorder, RunSpec
 from tracking.store import Store
@@ -49,7 +49,7 @@ class Contestant:
 
 
 class Driver:
-    """Runs a study for each of some detectors, and its winner under the other protocols.
+    """Runs a study for each of some detectors, and measures its winner further.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ class Driver:
         while queue or running:
             while queue and len(running) < executor.capacity and not self._late():
                 _, number, proposal = heapq.heappop(queue)
-                job = self._job(self.contestants[number], proposal, self.bench.question.protocol)
+                job = self._job(self.contestants[number], proposal)
                 running[executor.submit(job)] = number, proposal
             if not running:
                 return False
@@ -223,10 +223,9 @@ class Driver:
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline
 
-    def _job(self, one: Contestant, proposal: Proposal, protocol: str) -> Job:
-        further = protocol != self.bench.question.protocol
+    def _job(self, one: Contestant, proposal: Proposal) -> Job:
         seed = self.seed * 100_003 + proposal.number
-        return Job(one.spec.detector, proposal.params, seed, protocol, thresholds=not further)
+        return Job(one.spec.detector, proposal.params, seed, self.bench.question.protocol)
 
     def _finish(self, one: Contestant, proposal: Proposal, outcome: Outcome) -> None:
         about: dict[str, Any] = {
@@ -246,38 +245,9 @@ class Driver:
         self.report(f"{one.spec.detector} {proposal.number}: AUC {outcome.result.metrics['auc']:.3f}")
 
     def _winners(self, executor: Executor) -> None:
-        """Compute the further protocols of each detector's best trial."""
-        pending = [(job, run_id) for one in self.contestants for job, run_id in self._further(one)]
-        if pending:
-            self.report("measuring every detector's best run under the other protocols")
-        futures = [(executor.submit(job), job, run_id) for job, run_id in pending]
-        for future, job, run_id in futures:
-            outcome = future.result()
-            if outcome.result is None:
-                self.report(f"{job.detector} {job.protocol}: failed: {outcome.error}", counted=False)
-            else:
-                self._add(run_id, job.protocol, outcome.result)
-
-    def _further(self, one: Contestant) -> Iterator[tuple[Job, str]]:
-        best = one.study.best
-        if best is None or self.bench.question.protocol == "in-round":
-            return
-        run_id = one.study.run_id(best.number)
-        known = self.store.client.get_run(run_id).data.metrics
-        wanted = {"in-round": "auc_in_round"}
-        if self.bench.question.protocol == "next-round":
-            wanted["forward"] = "auc_forward"
-        for protocol, metric in wanted.items():
-            if metric not in known:
-                yield self._job(one, best, protocol), run_id
-
-    def _add(self, run_id: str, protocol: str, result: RunResult) -> None:
-        auc = result.metrics["auc"]
-        if protocol == "forward":
-            self.recorder.add_metrics(run_id, {"auc_forward": auc})
-            return
-        own = self.store.client.get_run(run_id).data.metrics["auc"]
-        self.recorder.add_metrics(run_id, {"auc_in_round": auc, "optimism": auc - own})
+        best = [(one, one.study.best) for one in self.contestants]
+        winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]
+        measure_winners(winners, executor, self.recorder, self.report)
 
     def _close(self, one: Contestant, status: str) -> None:
         best, n_trials = one.study.best, len(one.study.finished)

@@ -16,6 +16,8 @@ from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Protocol
 
+import pandas as pd
+
 from experiments.workbench import Job, Outcome, Workbench
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -34,6 +36,9 @@ class Executor(AbstractContextManager["Executor"], Protocol):
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Return the future outcome of a job."""
+
+    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
+        """Return the future importances of a job's features."""
 
     def prepare(self, number: int) -> Future[None]:
         """Return the future of one of the workbench's feature matrices."""
@@ -59,6 +64,10 @@ class SerialExecutor(AbstractContextManager["SerialExecutor"]):
     def submit(self, job: Job) -> Future[Outcome]:
         """Run a job and return its outcome as a finished future."""
         return _finished(lambda: self.bench.run(job))
+
+    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
+        """Compute importances and return them as a finished future."""
+        return _finished(lambda: self.bench.importance(job))
 
     def prepare(self, number: int) -> Future[None]:
         """Compute one feature matrix."""
@@ -91,6 +100,10 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
         return self.pool.submit(_run, job)
+
+    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
+        """Queue the importances of a job's features."""
+        return self.pool.submit(_importance, job)
 
     def prepare(self, number: int) -> Future[None]:
         """Queue the computation of one feature matrix."""
@@ -164,6 +177,11 @@ def _die_with_driver() -> None:
 def _run(job: Job) -> Outcome:
     assert _bench is not None
     return _bench.run(job)
+
+
+def _importance(job: Job) -> pd.DataFrame:
+    assert _bench is not None
+    return _bench.importance(job)
 
 
 def _prepare(number: int) -> None:

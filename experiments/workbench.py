@@ -8,9 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from anomaly_lab.errors import LabError
+import pandas as pd
+
+from anomaly_lab.errors import ContractError, LabError
 from anomaly_lab.evaluation.engine import RunResult, run
 from anomaly_lab.evaluation.folds import Fold, inner_folds
+from anomaly_lab.evaluation.importance import permutation_importance
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
@@ -112,5 +115,26 @@ class Workbench:
         except LabError as error:
             return Outcome(None, str(error), started)
         except (Exception, SystemExit) as error:  # a model may fail in any way; the study goes on, the run says why
-            return Outcome(None, " ".join(f"{type(error).__name__}: {error}".split()), started)
+            return Outcome(None, _one_line(error), started)
         return Outcome(result, None, started)
+
+    def importance(self, job: Job) -> pd.DataFrame:
+        """Return what a job's model rests on where it is asked last: the newest round.
+
+        Raises
+        ------
+        ContractError
+            If the model fails.
+        """
+        folds = self.folds(job.protocol)
+        number = len(folds) - 1
+        model = MODELS.load(job.detector)
+        seed = [job.seed, number, 0]  # of the run's own fit on this fold
+        try:
+            return permutation_importance(job.detector, model, job.params, folds[number], self.features, seed=seed)
+        except (Exception, SystemExit) as error:
+            raise ContractError(f"{job.detector}: no importances: {_one_line(error)}") from error
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
