@@ -140,7 +140,7 @@ def check_count(found: HandIn, n_users: int, where: str, count_rows: Any) -> Non
     if n_scores == n_users:
         return
     message = f"{where}: must hold one score a user, found {n_scores:,} scores for {n_users:,} users"
-    if n_scores == count_rows() or n_scores >= 10 * n_users:
+    if n_scores == count_rows() or n_scores >= 3 * n_users:
         message += ": one score per rating row? Hand in one a user, in ascending user id"
     raise DataError(message)
 
