@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from tracking.artifacts import artifact_folder
 from tracking.read import artifact
 from tracking.store import PREFIX, Store
 
@@ -75,18 +74,19 @@ def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None)
     run = store.client.get_run(run_id)
     title = f"{run.info.run_name}: {run.data.tags[PREFIX + 'question_title']}"
     rounds = read_rounds_played(store, run_id)
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        (folder / "plots").mkdir()
-        figures = {"scores": scores_figure, "roc": roc_figure, "precision_recall": recall_figure}
-        for stem, draw in {**figures, "confusion": confusion_figure}.items():
-            draw(rounds, title).savefig(folder / "plots" / f"{stem}.png")
+    figures = {
+        "scores": scores_figure(rounds, title),
+        "roc": roc_figure(rounds, title),
+        "precision_recall": recall_figure(rounds, title),
+        "confusion": confusion_figure(rounds, title),
+    }
+    with artifact_folder(store, run) as folder:
         if importance is not None and not importance.empty:
+            figures["importances"] = importance_figure(importance, rounds[-1].folds[-1]["name"], title)
             importance.to_csv(folder / "importances.csv", index=False)
-            importance_figure(importance, rounds[-1].folds[-1]["name"], title).savefig(
-                folder / "plots" / "importances.png"
-            )
-        store.client.log_artifacts(run_id, str(folder))
+        (folder / "plots").mkdir(exist_ok=True)
+        for name, figure in figures.items():
+            figure.savefig(folder / "plots" / f"{name}.png")
     store.client.set_tag(run_id, PLOTTED, "true")
 
 
@@ -95,12 +95,9 @@ def read_rounds_played(store: Store, run_id: str) -> list[Played]:
     result = json.loads(artifact(store, run_id, "result.json").read_text(encoding="utf-8"))
     curves = json.loads(artifact(store, run_id, "curves.json").read_text(encoding="utf-8"))
     columns = {"fold": str, "label": int, "score": float}
+    # a round may be called NA
     scores = pd.read_csv(
-        artifact(store, run_id, "scores.csv"),
-        usecols=[*columns],
-        dtype=columns,
-        keep_default_na=False,  # a round may be called NA
-        float_precision="round_trip",
+        artifact(store, run_id, "scores.csv"), usecols=[*columns], dtype=columns, keep_default_na=False
     )
     scores["threshold"] = scores["fold"].map({fold["name"]: fold["threshold"] for fold in result["folds"]})
     folds: dict[str, list[Mapping[str, Any]]] = {}
