@@ -165,4 +165,5 @@ def _round(name: str, first_id: int, profiles: AnyArray, kinds: IntArray, scale:
     users, items = np.nonzero(profiles != NOT_RATED)
     levels = np.asarray(scale.levels)[profiles[users, items]]
     batch = RatingBatch.from_rows(first_id + users, items, levels, scale=scale, source=name)
-    return Round(batch, Labels.for_batch(batch, first_id + np.arange(len(kinds)), kinds, source=name), name)
+    labels = Labels.for_batch(batch, first_id + np.arange(len(kinds)), kinds > 0, kinds, source=name)
+    return Round(batch, labels, name)
