@@ -104,11 +104,9 @@ class Store:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         # MLflow's own lock does not cover the making of a new database by two processes at once.
         with self.lock("database"):
-            client = MlflowClient(self.tracking_uri)
             if self.is_local:
-                _make_database(client, self.folder / "mlflow.db")
-                _write_ahead(self.folder / "mlflow.db")
-        return client
+                return _local_client(self.tracking_uri, self.folder / "mlflow.db")
+            return MlflowClient(self.tracking_uri)
 
     def experiment(self, name: str) -> str:
         """Return the id of an experiment, made if need be."""
@@ -156,18 +154,22 @@ class Store:
             return True
 
 
-def _make_database(client: MlflowClient, database: Path) -> None:
-    """Make MLflow's tables in a new database, or see that they are there."""
+def _local_client(tracking_uri: str, database: Path) -> MlflowClient:
+    """Return a client of a database, with MLflow's tables made if need be."""
+    from mlflow import MlflowClient
     from mlflow.exceptions import MlflowException
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        client = MlflowClient(tracking_uri)
         client.search_experiments(max_results=1)
     except (MlflowException, SQLAlchemyError) as error:
         reason = str(error).partition("\n")[0]
         raise StoreError(
             f"{database}: must be a database of this MLflow, found: {reason}; move it away or take another --store"
         ) from error
+    _write_ahead(database)
+    return client
 
 
 def _write_ahead(database: Path) -> None:
