@@ -15,7 +15,7 @@ def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
 
     The softsign of z = (score - threshold) / scale saturates far later than a logistic curve, so close scores stay
     apart. It is written as ``0.5 / (1 - z)`` below 0 and ``1 - 0.5 / (1 + z)`` above, for ``z / (1 + |z|)`` rounds
-    neighbouring scores into the wrong order.
+    neighbouring scores into the wrong order. Only scores that differ by no more than rounding may become equal.
 
     Parameters
     ----------

@@ -98,6 +98,16 @@ def test_calibration_keeps_the_order_and_cuts_at_the_threshold(scores, threshold
     assert calibrate(np.array([threshold]), threshold, scale)[0] == 0.5
 
 
+@given(
+    st.lists(st.integers(-(10**9), 10**9), min_size=2, max_size=30, unique=True),
+    st.floats(-10, 10),
+    st.floats(1e-3, 1e3),
+)
+def test_calibration_makes_no_ties_of_scores_that_rounding_cannot_tell(steps, threshold, scale):
+    z = np.sort(np.asarray(steps)) * 1e-6  # spreads from the threshold, up to a thousand
+    assert (np.diff(calibrate(threshold + z * scale, threshold, scale)) > 0).all()
+
+
 def test_the_registered_model_gives_the_exported_scores_bit_for_bit(lab, tiny_rounds, tmp_path):
     exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
     run = find_run(Store.open(lab), exported.run_id)
