@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import entr, rel_entr
 
-from anomaly_lab.features.rows import level_counts, per_user
+from anomaly_lab.features.rows import level_counts
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import FloatArray
 
 
@@ -37,7 +38,7 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
     columns = {"log_count": np.log1p(n)}
     for level, column in zip(users.scale.levels, share.T, strict=True):
         columns[f"share_{level:g}"] = column
-    columns |= _moments(users)
+    columns |= _moments(counts, users.scale)
     histogram = level_counts(reference).sum(axis=0) + 1
     columns |= {
         "entropy": entr(share).sum(axis=1),
@@ -50,24 +51,20 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
     return columns
 
 
-def _moments(users: RatingBatch) -> dict[str, FloatArray]:
-    known = ~np.isnan(users.values)
-    weight = known.astype(float)
-    values = np.where(known, users.values, 0.0)
-    n_known = per_user(users, weight)
+def _moments(counts: FloatArray, scale: RatingScale) -> dict[str, FloatArray]:
+    """Return moments and extremes of the known ratings: how often each level was given says them all."""
+    values, counts = scale.values[: scale.n_ordered], counts[:, : scale.n_ordered]
+    n_known = counts.sum(axis=1)
     n = np.maximum(n_known, 1)
-    mean = np.where(n_known > 0, per_user(users, values) / n, 0.5)
-    centred = (values - mean[users.users]) * weight
-    std = np.sqrt(per_user(users, centred**2) / n)
-    lowest = np.full(users.n_users, np.inf)
-    highest = np.full(users.n_users, -np.inf)
-    np.minimum.at(lowest, users.users[known], values[known])
-    np.maximum.at(highest, users.users[known], values[known])
+    mean = np.where(n_known > 0, counts @ values / n, 0.5)
+    centred = values - mean[:, None]
+    std = np.sqrt((counts * centred**2).sum(axis=1) / n)
+    given = counts > 0
     return {
         "mean": mean,
         "std": std,
-        "skewness": per_user(users, centred**3) / n / (std**3 + 1e-3),
-        "kurtosis": per_user(users, centred**4) / n / (std**4 + 1e-4),
-        "lowest": np.where(n_known > 0, lowest, 0.5),
-        "highest": np.where(n_known > 0, highest, 0.5),
+        "skewness": (counts * centred**3).sum(axis=1) / n / (std**3 + 1e-3),
+        "kurtosis": (counts * centred**4).sum(axis=1) / n / (std**4 + 1e-4),
+        "lowest": np.where(n_known > 0, values[given.argmax(axis=1)], 0.5),
+        "highest": np.where(n_known > 0, values[::-1][given[:, ::-1].argmax(axis=1)], 0.5),
     }
