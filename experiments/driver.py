@@ -18,7 +18,8 @@ from experiments.journal import open_journal
 from experiments.study import DetectorStudy, Proposal, study_name
 from experiments.winners import Winner, measure_winners
 from experiments.workbench import Job, Outcome, Workbench
-from tracking.record import Recorder, RunSpec
+from tracking.record import Recorder
+from tracking.spec import RunSpec
 from tracking.store import Store
 from tracking.sweep import study_lock
 
@@ -250,12 +251,6 @@ class Driver:
         measure_winners(winners, executor, self.recorder, self.report)
 
     def _close(self, one: Contestant, status: str) -> None:
-        best, n_trials = one.study.best, len(one.study.finished)
-        metrics: dict[str, float] = {"trials": float(n_trials)}
-        params: dict[str, Any] = {}
-        if best is not None:
-            run = self.store.client.get_run(one.study.run_id(best.number))
-            metrics |= run.data.metrics
-            params = best.params
-            self.recorder.mark_best(one.spec.study, run.info.run_id, n_trials)
-        self.recorder.finish_study(one.run_id, metrics, params, status)
+        best = one.study.best
+        run_id = None if best is None else one.study.run_id(best.number)
+        self.recorder.finish_study(one.spec, one.run_id, status, n_trials=len(one.study.finished), best=run_id)

@@ -20,9 +20,10 @@ from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
 from tracking.forms import THRESHOLD, read_scores, threshold_notes
 from tracking.read import shown_runs
-from tracking.record import Recorder, RunSpec
+from tracking.record import Recorder
 from tracking.reopen import recorded_rounds, reopen
 from tracking.scoring import check_count, same_users
+from tracking.spec import RunSpec
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
 from tracking.sweep import study_lock
 

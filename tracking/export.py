@@ -27,8 +27,8 @@ from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
 from tracking.leaderboard import leaderboard
 from tracking.manifest import file_digest, hand_in
 from tracking.read import find_run
-from tracking.record import versions
 from tracking.reopen import recorded_rounds, reopen
+from tracking.spec import versions
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
 
 if TYPE_CHECKING:

@@ -3,90 +3,23 @@
 from __future__ import annotations
 
 import json
-import platform
-import subprocess
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from anomaly_lab.evaluation.engine import RunResult
-from anomaly_lab.ratings.labels import Round
 from anomaly_lab.tasks.question import Question
 from tracking.artifacts import artifact_folder, write_artifacts
+from tracking.notes import NOTE, question_note, study_note
+from tracking.spec import RunSpec
 from tracking.store import PREFIX, Store
+from tracking.views import detector_view, question_views
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
 
-RECORDED_PACKAGES = ("anomaly-lab", "numpy", "scikit-learn", "imbalanced-learn", "lightgbm", "optuna", "mlflow")
-
-
-@dataclass(frozen=True)
-class RunSpec:
-    """What identifies a run.
-
-    Parameters
-    ----------
-    question : Question
-        What it answers.
-    detector : str
-        Registered name.
-    kind : str
-        ``supervised``, ``unsupervised``, or ``recorded``.
-    families : tuple of str
-        Feature families it sees.
-    origin : str
-        Where the detector comes from: ``built-in`` or a distribution.
-    baseline : bool
-        Whether boards mark it as one.
-    study : str
-        Name of its study.
-    home : str
-        Machine and folder whose locks tell whether the run's writer is alive.
-    extra : mapping of str to str
-        Further tags, without prefix.
-    """
-
-    question: Question
-    detector: str
-    kind: str
-    families: tuple[str, ...]
-    origin: str = "built-in"
-    baseline: bool = False
-    study: str = ""
-    home: str = ""
-    extra: Mapping[str, str] = field(default_factory=dict)
-
-    def tags(self, role: str) -> dict[str, str]:
-        """Return the run's tags, ours prefixed."""
-        ours = {
-            "role": role,
-            "ranked": str(role in ("trial", "recorded")).lower(),
-            "detector": self.detector,
-            "kind": self.kind,
-            "task": self.question.task.name,
-            "protocol": self.question.protocol,
-            "question": self.question.fingerprint,
-            "question_title": self.question.title,
-            "rounds": json.dumps([_round_facts(one) for one in self.question.rounds]),
-            "scale": _scale_tag(self.question),
-            "fake_share": f"{_fake_share(self.question):.6f}",
-            "families": ",".join(self.families),
-            "origin": self.origin,
-            "baseline": str(self.baseline).lower(),
-            "study": self.study,
-            "home": self.home,
-            "git_commit": _git_commit(),
-            "versions": versions(),
-            **self.extra,
-        }
-        return {PREFIX + key: value for key, value in ours.items()}
+COMMON_PARAMS = ("detector", "families")
+"""Parameters that runs of every detector have; its own hyperparameters stand beside them."""
 
 
 class Recorder:
@@ -103,7 +36,7 @@ class Recorder:
     def __init__(self, store: Store, question: Question) -> None:
         self.store = store
         self.question = question
-        self.experiment_id = store.experiment(experiment_name(question))
+        self.experiment_id = store.experiment(experiment_name(question), experiment_tags(question))
 
     def start_study(self, spec: RunSpec) -> str:
         """Return the id of a study's parent run, opened again if the study was begun before."""
@@ -124,7 +57,41 @@ class Recorder:
         client.log_inputs(run.info.run_id, self._datasets())
         return str(run.info.run_id)
 
-    def mark_best(self, study: str, run_id: str, n_trials: int) -> None:
+    def finish_study(self, spec: RunSpec, run_id: str, status: str, *, n_trials: int, best: str | None) -> None:
+        """Close a study's parent run with the figures of its best trial, a description, and a view of its trials.
+
+        Parameters
+        ----------
+        spec : RunSpec
+            What the study's runs have in common.
+        run_id : str
+            Its parent run.
+        status : {"FINISHED", "KILLED"}
+            How it ended.
+        n_trials : int
+            Finished trials.
+        best : str or None
+            Run of the best of them.
+        """
+        client = self.store.client
+        metrics, tags = {"trials": float(n_trials)}, {}
+        if best is not None:
+            run = client.get_run(best)
+            params = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
+            link = f"[{run.info.run_name}](#/experiments/{self.experiment_id}/runs/{best})"
+            auc = run.data.metrics["auc"]
+            metrics |= run.data.metrics
+            tags = {
+                PREFIX + "best_run": best,
+                NOTE: study_note(self.question, spec.detector, link, auc, n_trials, params),
+            }
+            self._mark_best(spec.study, best, n_trials)
+            for key, value in detector_view(spec.detector, list(params)).items():
+                client.set_experiment_tag(self.experiment_id, key, value)
+        self._log(run_id, metrics, {}, tags)
+        client.set_terminated(run_id, status=status)
+
+    def _mark_best(self, study: str, run_id: str, n_trials: int) -> None:
         """Tag the best trial of a study; one that was the best before loses the tag."""
         client = self.store.client
         found = client.search_runs(
@@ -135,11 +102,6 @@ class Recorder:
                 client.delete_tag(run.info.run_id, PREFIX + "best_of_study")
                 client.delete_tag(run.info.run_id, PREFIX + "selected")
         self.add_metrics(run_id, {}, {"best_of_study": "true", "selected": f"best of {n_trials} trials"})
-
-    def finish_study(self, run_id: str, metrics: Mapping[str, float], params: Mapping[str, Any], status: str) -> None:
-        """Close a study's parent run with the figures of its best trial."""
-        self._log(run_id, metrics, {}, {PREFIX + "best_params": json.dumps(dict(params))})
-        self.store.client.set_terminated(run_id, status=status)
 
     def record(
         self,
@@ -161,6 +123,8 @@ class Recorder:
         tags[PREFIX + "seed"] = str(result.seed)
         if parent is not None:
             tags["mlflow.parentRunId"] = parent
+        else:  # recorded scores are a study of one run
+            tags[PREFIX + "best_of_study"] = "true"
         name = spec.detector if trial is None else f"{spec.detector} {trial}"
         if trial is not None:
             tags[PREFIX + "trial"] = str(trial)
@@ -170,8 +134,8 @@ class Recorder:
         with artifact_folder(self.store, run) as folder:
             write_artifacts(result, folder)
         client.log_inputs(run_id, self._datasets())
-        everything = {"detector": spec.detector, "families": ",".join(spec.families), **(params or result.params)}
-        self._log(run_id, result.metrics, everything, {}, result)
+        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
+        self._log(run_id, result.metrics, {**common, **(params or result.params)}, {}, result)
         client.set_terminated(run_id, status="FINISHED")
         return run_id
 
@@ -184,6 +148,7 @@ class Recorder:
             "mlflow.parentRunId": parent,
             PREFIX + "trial": str(trial),
             PREFIX + "error": error[:4000],
+            NOTE: f"Failed: {error[:4000]}",
         }
         run = client.create_run(
             self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=f"{spec.detector} {trial}"
@@ -245,7 +210,7 @@ class Recorder:
             }
             dataset = Dataset(
                 name=one.name,
-                digest=one.ratings.digest[:32],
+                digest=one.ratings.digest[:10],
                 source_type="local",
                 source=json.dumps({"uri": one.path}),
                 profile=json.dumps(profile),
@@ -259,39 +224,11 @@ def experiment_name(question: Question) -> str:
     return f"{question.task.name} {question.protocol} {question.fingerprint[:10]}"
 
 
-def _scale_tag(question: Question) -> str:
-    scale = question.rounds[0].ratings.scale
-    levels = [f"{level:g}" for level in scale.levels]
-    if scale.unknown is not None:
-        levels[-1] += "?"
-    return ",".join(levels)
-
-
-def _round_facts(one: Round) -> dict[str, str | None]:
-    """Return what tells a round again, wherever its file is by then."""
+def experiment_tags(question: Question) -> dict[str, str]:
+    """Return what makes MLflow's UI open a question as model training, described, with its views."""
     return {
-        "name": one.name,
-        "path": str(Path(one.path).absolute()) if one.path else None,
-        "ratings": one.ratings.digest,
-        "labels": one.labels.digest(one.ratings) if one.labels else None,
+        "mlflow.experimentKind": "custom_model_development",
+        "mlflow.experiment.primaryMetric.name": question.task.primary.name,
+        NOTE: question_note(question),
+        **question_views(),
     }
-
-
-def _fake_share(question: Question) -> float:
-    """Share of generated users among those queried: every round counts the same."""
-    return float(np.mean([one.labels.fake.mean() for one in question.rounds if one.labels is not None]))
-
-
-@cache
-def _git_commit() -> str:
-    try:
-        found = subprocess.run(["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=True, timeout=5)
-    except (OSError, subprocess.SubprocessError):
-        return "unknown"
-    return found.stdout.strip()
-
-
-@cache
-def versions() -> str:
-    """Return the versions of Python and of `RECORDED_PACKAGES` as JSON."""
-    return json.dumps({"python": platform.python_version(), **{name: version(name) for name in RECORDED_PACKAGES}})

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import platform
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
@@ -108,14 +108,16 @@ class Store:
                 return _local_client(self.tracking_uri, self.folder / "mlflow.db")
             return MlflowClient(self.tracking_uri)
 
-    def experiment(self, name: str) -> str:
-        """Return the id of an experiment, made if need be."""
+    def experiment(self, name: str, tags: Mapping[str, str]) -> str:
+        """Return the id of an experiment, made with some tags if need be, restored if it was deleted in the UI."""
         with self.lock("experiment"):
             found = self.client.get_experiment_by_name(name)
-            if found is not None:
-                return str(found.experiment_id)
-            location = (self.folder / "artifacts").absolute().as_uri() if self.is_local else None
-            return str(self.client.create_experiment(name, artifact_location=location))
+            if found is None:
+                location = (self.folder / "artifacts").absolute().as_uri() if self.is_local else None
+                return str(self.client.create_experiment(name, artifact_location=location, tags=dict(tags)))
+            if found.lifecycle_stage == "deleted":
+                self.client.restore_experiment(found.experiment_id)
+            return str(found.experiment_id)
 
     @property
     def home(self) -> str:
