@@ -1,7 +1,7 @@
 """Every detector at its defaults on real rounds: trained on one round, scored on the next, and in-round.
 
-Reads real rounds from the folder named by ANOMALY_LAB_DATA. Prints mean and spread of AUC over five seeds, and F1 at the
-threshold chosen in training; a standard error of the AUC for one round stands beside it.
+Reads real rounds from the folder named by ANOMALY_LAB_DATA. Prints mean and spread of AUC over five seeds, and F1 at
+the threshold chosen in training; a standard error of the AUC for one round stands beside it.
 """
 
 from __future__ import annotations
