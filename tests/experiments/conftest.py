@@ -8,11 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from lab_helpers import Ran, install, write_round
+from lab_helpers import Ran, install, tuned, write_round
 
 from anomaly_lab.ratings import Round
 from anomaly_lab.ratings.readers import read_rounds
 from experiments.cli import main
+from experiments.tune import Tuned
 
 
 @pytest.fixture(scope="session")
@@ -52,6 +53,19 @@ def new_store(template, tmp_path) -> Callable[[str], Path]:
 def fresh_store(new_store) -> Path:
     """A lab without runs."""
     return new_store("lab")
+
+
+@pytest.fixture(scope="session")
+def reference(rounds, template, tmp_path_factory) -> tuple[Path, Tuned]:
+    """A tune that nobody disturbed: its lab and what it returned."""
+    store = Path(shutil.copytree(template, tmp_path_factory.mktemp("reference") / "lab"))
+    return store, tuned(rounds, store)
+
+
+@pytest.fixture
+def copied(reference, tmp_path) -> Path:
+    """A copy of the undisturbed lab, to spoil."""
+    return Path(shutil.copytree(reference[0], tmp_path / "copied"))
 
 
 @pytest.fixture(autouse=True)

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from experiments.tune import Tuned, tune
 from tracking.store import Store
 
-N_GENUINE, N_FAKE, N_ITEMS = 60, 15, 30
+N_GENUINE, N_FAKE, N_ITEMS = 40, 10, 25
 
 
 def write_round(path: Path, seed: int, *, labelled: bool = True) -> Path:
@@ -94,13 +95,35 @@ def study_runs(store: Path) -> list:
     return opened.client.search_runs(experiments, "tags.`lab.role` = 'study'", max_results=1000)
 
 
+def run_ids(store: Path) -> set[str]:
+    return {run.info.run_id for run in trial_runs(store)}
+
+
 def facts(store: Path) -> dict[tuple[str, int], tuple]:
-    """Return status, parameters and the metrics that take no time of every trial, by detector and number."""
+    """Return status, parameters, seed and metrics of every trial; neither times nor what only winners have."""
     found = {}
     for run in trial_runs(store):
         tags, metrics = run.data.tags, dict(run.data.metrics)
-        metrics = {name: value for name, value in metrics.items() if not name.startswith("seconds")}
+        metrics = {name: value for name, value in metrics.items() if not name.startswith(("seconds", *WINNERS))}
         key = (tags["lab.detector"], int(tags["lab.trial"]))
         assert key not in found, f"{key} has two runs"
         found[key] = (run.info.status, dict(run.data.params), tags.get("lab.seed"), metrics)
     return found
+
+
+WINNERS = ("auc_in_round", "auc_forward", "optimism")
+TIMELESS = ["rank", "band", "detector", "auc", "f1", "precision", "recall", *WINNERS, "runs", "why"]
+
+
+def tuned(rounds, store: Path, **settings) -> Tuned:
+    """Tune two fast detectors, six trials each: one batch of proposals and half of the next."""
+    usual = {"detectors": ("mahalanobis", "knn-distance"), "trials": 6, "jobs": 1}
+    return tune(rounds, **(usual | settings), store=store)
+
+
+def board(result: Tuned) -> tuple[list, list[str]]:
+    """Return a board without times, and the number of each row's trial."""
+    table = result.board.table
+    runs = [Store.open(row.store).client.get_run(row.run_id) for row in table.itertuples()]
+    rows = [*table[TIMELESS].round(12).itertuples(index=False, name=None)]
+    return rows, [run.data.tags["lab.trial"] for run in runs]

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
+from anomaly_lab.detectors.mahalanobis import MahalanobisDetector
 from experiments.journal import open_journal
 from experiments.study import BATCH, DetectorStudy, study_name
 
@@ -133,7 +134,7 @@ def test_asking_for_fewer_trials_later_runs_none(tmp_path):
     assert fewer.next_batch() == []
 
 
-@pytest.mark.parametrize(("model", "choices"), [(Narrow, 6), (Nothing, 1)])
+@pytest.mark.parametrize(("model", "choices"), [(Narrow, 6), (Nothing, 1), (MahalanobisDetector, 9)])
 def test_a_space_of_few_choices_ends_when_all_are_tried(model, choices, tmp_path):
     study = opened(tmp_path / "j", model, n_trials=20)
     while batch := study.next_batch():
