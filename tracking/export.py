@@ -108,7 +108,7 @@ def export(
     Raises
     ------
     ConfigError
-        If the form does not fit the file, or the flag rate lies outside (0, 1).
+        If the form does not fit the file, the file is one of those read, or the flag rate lies outside (0, 1).
     StoreError
         If there is no such run, it was recorded from a file, or its rounds are not what they were.
     DataError
@@ -121,14 +121,21 @@ def export(
     opened = Store.open(store)
     chosen, notes = _choose_run(opened, run, question)
     asked = reopen(chosen, rounds, columns=columns)
+    _keep_inputs(out, [batch, *(str(one.path) for one in asked.rounds)])
     target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
     fitted, more = _refit(opened, chosen, asked, target, features, flag_rate)
     table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})
     notes += more + _notes(table, asked, target, flag_rate)
     facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate)
     manifest = hand_in(out, fitted.user_ids, fitted.scores, chosen_form, facts)
-    version, refused = _remember(opened, chosen, fitted, target, out, manifest)
-    return Exported(out, manifest, table, chosen.info.run_id, version, notes + refused)
+    version, more = _remember(opened, chosen, fitted, target, out, manifest)
+    return Exported(out, manifest, table, chosen.info.run_id, version, notes + more)
+
+
+def _keep_inputs(out: Path, inputs: Sequence[str | Path]) -> None:
+    for path in inputs:
+        if Path(path).resolve() == out.resolve():
+            raise ConfigError(f"--out must not be a file that is read, found {out}; give another name")
 
 
 def _choose_run(store: Store, run: str | None, question: str | None) -> tuple[Run, list[str]]:
@@ -243,25 +250,26 @@ def _facts(
 def _remember(
     store: Store, run: Run, fitted: Refit, target: Round, out: Path, manifest: Path
 ) -> tuple[str | None, list[str]]:
-    """Keep the hand-in with its run and register the model; return the version, or a note why there is none."""
-    run_id, digest = run.info.run_id, target.ratings.digest
-    for file in (out, manifest):
-        store.client.log_artifact(run_id, str(file), f"export/{digest[:10]}")
+    """Keep the hand-in with its run and register the model; return its version, or a note why there is none.
+
+    The hand-in stands by now, and a store that fails on the last evening must not keep anyone from sending it in.
+    """
+    from mlflow.exceptions import MlflowException
+
+    try:
+        for file in (out, manifest):
+            store.client.log_artifact(run.info.run_id, str(file), f"export/{target.ratings.digest[:10]}")
+        return _register(store, run, fitted, {"batch": target.ratings.digest, "scores": file_digest(out)}), []
+    except UnsafeModelError as error:
+        mark_refit_only(store, run.info.run_id, str(error))
+        return None, [f"no model is registered, the run can be refitted only: {error}"]
+    except (MlflowException, OSError) as error:
+        return None, [f"the hand-in is written, but could not be kept with its run: {error}"]
+
+
+def _register(store: Store, run: Run, fitted: Refit, tags: Mapping[str, str]) -> str:
     if fitted.features is None:
-        reason = "the detector reads ratings, not a feature matrix"
-    else:
-        model = CalibratedDetector(fitted.model, fitted.threshold, fitted.scale)
-        tags = {
-            "detector": run.data.tags[PREFIX + "detector"],
-            "question": run.data.tags[PREFIX + "question"],
-            "batch": digest,
-            "scores": file_digest(out),
-        }
-        try:
-            version = register(store, run_id, model, fitted.features.names, tags=tags)
-        except UnsafeModelError as error:
-            reason = str(error)
-        else:
-            return version, []
-    mark_refit_only(store, run_id, reason)
-    return None, [f"no model is registered, the run can be refitted only: {reason}"]
+        raise UnsafeModelError("the detector reads ratings, not a feature matrix")
+    model = CalibratedDetector(fitted.model, fitted.threshold, fitted.scale)
+    known = {key: run.data.tags[PREFIX + key] for key in ("detector", "question")}
+    return register(store, run.info.run_id, model, fitted.features.names, tags={**known, **tags})

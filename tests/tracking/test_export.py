@@ -3,6 +3,8 @@
 import hashlib
 import json
 import shutil
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +18,7 @@ from tracking.export import export, unlike_training
 from tracking.forms import FORMS, read_scores
 from tracking.leaderboard import leaderboard
 from tracking.read import find_run
+from tracking.reopen import reopen
 from tracking.store import Store
 
 
@@ -98,6 +101,8 @@ def test_moved_rounds_can_be_given_in_any_order_and_give_the_same_scores(lab, ti
     here = export(tiny_rounds["next"], tmp_path / "a.npz", store=lab)
     there = export(tiny_rounds["next"], tmp_path / "b.npz", store=lab, rounds=moved)
     assert here.path.read_bytes() == there.path.read_bytes()
+    asked = reopen(find_run(Store.open(lab), here.run_id), moved)
+    assert [one.path for one in asked.rounds] == [str(moved[1]), str(moved[0])]  # oldest first, as the run saw them
 
 
 def test_labels_in_the_batch_are_not_looked_at(lab, tiny_rounds, tmp_path):
@@ -147,6 +152,8 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(lab, tiny_rou
         (DataError, r"missing\.npz: must be a file", {"batch": tmp_path / "missing.npz"}),
         (StoreError, r"changed\.npz: must be a round that run \w+ learnt from", {"rounds": [tiny_rounds["r1"], other]}),
         (StoreError, "learnt from round2_labelled too; give every round", {"rounds": [tiny_rounds["r1"]]}),
+        (ConfigError, "--out must not be a file that is read", {"out": tiny_rounds["r1"]}),
+        (ConfigError, "--out must not be a file that is read", {"batch": on_stars, "out": on_stars}),
         (StoreError, "--run must name one finished run, found 0", {"run": "no such run"}),
         (StoreError, "there must be a lab with runs", {"store": tmp_path / "nowhere"}),
     ]
@@ -175,6 +182,18 @@ def test_a_hand_in_that_cannot_be_written_leaves_nothing_behind(lab, tiny_rounds
     left = {path.name for path in tmp_path.iterdir()} - {"lab"}
     assert left == {"folder.npz", "file"}
     assert list((tmp_path / "folder.npz").iterdir()) == []
+
+
+def test_a_store_that_fails_at_the_end_does_not_keep_the_hand_in_back(lab, tiny_rounds, tmp_path):
+    (tmp_path / "full").write_text("where artifacts should go")
+    with closing(sqlite3.connect(lab / "mlflow.db")) as database:
+        location = (tmp_path / "full" / "artifacts").as_uri()
+        database.execute("update experiments set artifact_location = ?", (location,))
+        database.commit()
+    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+    assert len(read_scores(exported.path).scores) == 120
+    assert exported.champion is None
+    assert "the hand-in is written, but could not be kept with its run" in exported.notes[0]
 
 
 def test_users_may_be_called_anything(lab, tiny_rounds, tmp_path):

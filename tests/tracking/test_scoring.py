@@ -103,6 +103,15 @@ def test_one_score_per_rating_row_is_told_from_a_wrong_count(lab, tiny_rounds, t
         score(hand_in(tmp_path / "few.npz", np.linspace(0.1, 0.9, 119)), tiny_rounds["r1"])
 
 
+def test_rows_are_counted_where_users_rate_little(tmp_path):
+    ratings = [(user, item, (user + item) % 3 - 1) for user in range(40) for item in range(2)]
+    np.savez(tmp_path / "round.npz", X=np.array(ratings), y=np.array([(user, user % 2) for user in range(40)]))
+    with pytest.raises(DataError, match="found 80 scores for 40 users: one score per rating row"):
+        score(hand_in(tmp_path / "rows.npz", np.linspace(0.1, 0.9, 80)), tmp_path / "round.npz")
+    with pytest.raises(DataError, match=r"found 81 scores for 40 users$"):
+        score(hand_in(tmp_path / "odd.npz", np.linspace(0.1, 0.9, 81)), tmp_path / "round.npz")
+
+
 def test_ratings_of_the_batch_are_counted_through_the_manifest(lab, tiny_rounds, tmp_path):
     exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
     n_rows = read_round(tiny_rounds["next"]).ratings.n_rows
