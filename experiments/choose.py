@@ -1,11 +1,11 @@
-"""Choose: the detectors that a tune runs, each fit to be tuned."""
+"""Choose: the detectors that a tune runs, each fit to be tuned, and the feature families they see."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from anomaly_lab.errors import ConfigError, PluginError
-from anomaly_lab.registry import MODELS
+from anomaly_lab.registry import FEATURES, MODELS
 from anomaly_lab.space import check_params, defaults, search_space
 
 
@@ -41,6 +41,14 @@ def choose_detectors(wanted: Sequence[str] | None, task: str) -> tuple[dict[str,
         except PluginError as error:
             broken.append(f"left out: {error}")
     return chosen, broken
+
+
+def check_families(families: Sequence[str]) -> None:
+    """Raise `ConfigError` if no feature family is named, or one that does not exist."""
+    if not families:
+        raise ConfigError("--families must name at least one feature family, found none")
+    for family in families:
+        FEATURES.load(family)
 
 
 def _wanted(name: str, task: str) -> type:

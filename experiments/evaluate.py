@@ -18,6 +18,7 @@ from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.fake_users import query_round
 from anomaly_lab.tasks.question import Question
+from experiments.choose import check_families
 
 
 def evaluate(
@@ -64,6 +65,7 @@ def evaluate(
     """
     cls = MODELS.load(model)
     parsed = parse_params(cls, params or {}, model)
+    check_families(families)
     store = FeatureStore(tuple(families), team=None if features is None else TeamFeatures.read(features))
     if not train:
         raise ConfigError("--train must name at least one labelled round")

@@ -12,9 +12,9 @@ from anomaly_lab.errors import ConfigError, StoreError
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.labels import Round
-from anomaly_lab.registry import DEFAULT_FAMILIES, FEATURES
+from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.question import Question
-from experiments.choose import choose_detectors
+from experiments.choose import check_families, choose_detectors
 from experiments.driver import Driver, Report
 from experiments.workbench import Workbench
 from tracking.leaderboard import Board, leaderboard
@@ -101,10 +101,7 @@ def tune(
     """
     _check_budgets(trials, timeout, jobs, seed)
     question = Question.of(list(rounds), protocol)
-    if not families:
-        raise ConfigError("--families must name at least one feature family, found none")
-    for family in families:
-        FEATURES.load(family)
+    check_families(families)
     models, broken = choose_detectors(detectors, question.task.name)
     team = TeamFeatures.read(features) if features is not None else None
     opened = Store.open(store, create=True)

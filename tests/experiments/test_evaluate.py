@@ -1,0 +1,75 @@
+"""One detector at given parameters: what tuning would find at the same ones."""
+
+import numpy as np
+import pytest
+
+from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.ratings.readers import read_rounds
+from experiments.evaluate import evaluate, summary
+from tracking.store import Store
+
+
+def test_a_forward_figure_is_that_of_the_board(rounds, reference):
+    store, result = reference
+    for row in result.board.table.itertuples():
+        run = Store.open(store).client.get_run(row.run_id).data
+        params = {key: value for key, value in run.params.items() if key not in ("detector", "families")}
+        table = evaluate(row.detector, rounds[:1], rounds[1:], params=params, seeds=[int(run.tags["lab.seed"])])
+        assert table["auc"].tolist() == [row.auc_forward]
+
+
+def test_one_row_a_seed_and_queried_round(rounds):
+    table = evaluate("logistic-regression", rounds[:1], rounds[1:], params={"sampler": "random-over"}, seeds=(0, 3))
+    assert table[["seed", "query"]].values.tolist() == [[0, "b"], [3, "b"]]
+    assert table["auc"].nunique() == 2
+    assert {"f1", "precision", "recall", "average_precision", "threshold", "auc_se"} <= set(table.columns)
+
+
+def test_without_a_test_round_the_training_rounds_are_cut_up(rounds):
+    table = evaluate("mahalanobis", rounds)
+    assert table["query"].tolist() == [f"{name}/{part}" for name in "ab" for part in range(5)]
+
+
+def test_parameters_and_families_matter(rounds):
+    usual = evaluate("mahalanobis", rounds[:1], rounds[1:])["auc"].item()
+    assert evaluate("mahalanobis", rounds[:1], rounds[1:], params={"fit_on": "everyone"})["auc"].item() != usual
+    assert evaluate("mahalanobis", rounds[:1], rounds[1:], families=["popularity"])["auc"].item() != usual
+    assert evaluate("mahalanobis", rounds[:1], rounds[1:])["auc"].item() == usual
+
+
+def test_a_summary_is_over_seeds_of_means_over_rounds(rounds):
+    table = evaluate("logistic-regression", rounds, params={"sampler": "random-over"}, seeds=(0, 1, 2))
+    means = [table.loc[table["seed"] == seed, "auc"].mean() for seed in (0, 1, 2)]
+    line = summary(table).loc["auc"]
+    assert line["mean"] == pytest.approx(np.mean(means))
+    assert line["sd"] == pytest.approx(np.std(means, ddof=1))
+    assert line["seeds"] == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"model": "mahalanobi"}, "there is no model 'mahalanobi'; did you mean mahalanobis"),
+        ({"params": {"depth": "3"}}, "mahalanobis has no parameter 'depth'; it has "),
+        (
+            {"params": {"fit_on": "nobody"}},
+            "mahalanobis: fit_on must be one of genuine, everyone, hidden, found nobody",
+        ),
+        ({"families": ["profil"]}, "there is no feature family 'profil'; did you mean profile"),
+        ({"families": []}, "--families must name at least one feature family"),
+        ({"train": []}, "--train must name at least one labelled round"),
+    ],
+)
+def test_a_wrong_setting_is_told(settings, message, rounds):
+    arguments = {"model": "mahalanobis", "train": rounds[:1], "test": rounds[1:]} | settings
+    with pytest.raises(ConfigError) as error:
+        evaluate(**arguments)
+    assert message in str(error.value)
+
+
+def test_rounds_must_be_labelled_and_different(rounds, files):
+    with pytest.raises(DataError, match="each round must be given once"):
+        evaluate("mahalanobis", rounds[:1], rounds[:1])
+    hidden = read_rounds([files["next"]])
+    with pytest.raises(DataError, match=r"next\.npz: a round to learn from must have labels"):
+        evaluate("mahalanobis", rounds[:1], hidden)
