@@ -183,9 +183,8 @@ def export(
     as_json: AsJson = False,
 ) -> None:
     """Refit the best run on all labelled rounds, score a batch, and write and verify the hand-in."""
-    from tracking.export import export as run_export
-
     from experiments import show
+    from tracking.export import export as run_export
 
     if batch is None:
         batch = store / "course" / "round4.npz"
@@ -218,9 +217,9 @@ def score(
 ) -> None:
     """Score a hand-in as the course does, and log the result into its run."""
     import pandas as pd
-    from tracking.scoring import score as run_score
 
     from experiments import show
+    from tracking.scoring import score as run_score
 
     report = run_score(scores, labels, store=store, run=run, key=key)
     figures: dict[str, Any] = {
@@ -278,7 +277,6 @@ def models(as_json: AsJson = False) -> None:
 def check(name: Annotated[str, typer.Argument(help="A registered detector.")], as_json: AsJson = False) -> None:
     """Run the conformance checks on a detector."""
     from anomaly_lab.testing import check_model
-
     from experiments import show
 
     table = check_model(name)
@@ -315,9 +313,10 @@ def ui(store: StoreFolder = Path("lab"), port: Annotated[int, typer.Option(help=
     from tracking.store import Store
     from tracking.ui import serve
 
-    with serve(Store.open(store), port) as process:
-        typer.echo(f"http://127.0.0.1:{port}  (Ctrl-C ends it)")
-        process.wait()
+    typer.echo("starting MLflow's server …", err=True)
+    with serve(Store.open(store), port) as server:
+        typer.echo(f"{server.board}\n(Ctrl-C ends it. In MLflow's sidebar, choose 'Model training' once.)")
+        server.process.wait()
 
 
 def main() -> None:

@@ -36,7 +36,8 @@ class Recorder:
     def __init__(self, store: Store, question: Question) -> None:
         self.store = store
         self.question = question
-        self.experiment_id = store.experiment(experiment_name(question), experiment_tags(question))
+        tags = {NOTE: question_note(question), **question_views()}
+        self.experiment_id = store.experiment(experiment_name(question), tags)
 
     def start_study(self, spec: RunSpec) -> str:
         """Return the id of a study's parent run, opened again if the study was begun before."""
@@ -222,13 +223,3 @@ class Recorder:
 def experiment_name(question: Question) -> str:
     """Return the experiment of a question: ``fake-users next-round 1a2b3c4d5e``."""
     return f"{question.task.name} {question.protocol} {question.fingerprint[:10]}"
-
-
-def experiment_tags(question: Question) -> dict[str, str]:
-    """Return what makes MLflow's UI open a question as model training, described, with its views."""
-    return {
-        "mlflow.experimentKind": "custom_model_development",
-        "mlflow.experiment.primaryMetric.name": question.task.primary.name,
-        NOTE: question_note(question),
-        **question_views(),
-    }
