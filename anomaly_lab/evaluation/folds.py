@@ -169,6 +169,37 @@ def parts(pool: RatingPool, users: BoolArray, strata: IntArray, n_parts: int) ->
         yield np.sort(positions[part])
 
 
+def parts_possible(pool: RatingPool, labels: IntArray, n_parts: int, name: str) -> int:
+    """Return into how many parts labelled users can be cut so that each class is in every part.
+
+    Parameters
+    ----------
+    pool : RatingPool
+        Whose users.
+    labels : ndarray of shape (n_users,)
+        1 generated, 0 genuine, -1 hidden.
+    n_parts : int
+        How many are wanted.
+    name : str
+        What is cut, for messages.
+
+    Raises
+    ------
+    DataError
+        If a class has one profile only, so that hiding it would leave nothing to learn from.
+    """
+    groups = profile_groups(pool)
+    for label, what in ((0, "genuine"), (1, "generated")):
+        n_profiles = len(np.unique(groups[labels == label]))
+        if n_profiles < 2:
+            raise DataError(
+                f"{name}: at least two different {what} users must be known to hide some of them, "
+                f"found {n_profiles}; label more users"
+            )
+        n_parts = min(n_parts, n_profiles)
+    return n_parts
+
+
 def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
     """Cut a fold's training users into folds of their own: labels of each part hidden beside the query's.
 
@@ -187,15 +218,7 @@ def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
         If a class has one profile only, so that hiding it would leave nothing to learn from.
     """
     labelled = fold.visible != HIDDEN
-    groups = profile_groups(fold.pool)
-    for label, what in ((0, "genuine"), (1, "generated")):
-        n_profiles = len(np.unique(groups[fold.visible == label]))
-        if n_profiles < 2:
-            raise DataError(
-                f"{fold.name}: at least two different {what} users must be known to choose a threshold, "
-                f"found {n_profiles}; label more users"
-            )
-        n_parts = min(n_parts, n_profiles)
+    n_parts = parts_possible(fold.pool, fold.visible, n_parts, fold.name)
     for number, part in enumerate(parts(fold.pool, labelled, fold.visible, n_parts)):
         visible = fold.visible.copy()
         visible[part] = HIDDEN

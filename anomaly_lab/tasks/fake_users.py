@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from anomaly_lab.errors import DataError
-from anomaly_lab.evaluation.folds import HIDDEN, Fold, parts
+from anomaly_lab.evaluation.folds import HIDDEN, Fold, parts, parts_possible
 from anomaly_lab.evaluation.metrics import MetricSpec
 from anomaly_lab.ratings.labels import Labels, Round
 from anomaly_lab.ratings.pool import RatingPool, pool
@@ -85,7 +85,9 @@ def _in_round(one: Round) -> Iterator[Fold]:
     fake = labels.fake[alone.row_of]
     kinds = fake if labels.kinds is None else labels.kinds[alone.row_of]
     everyone = np.ones(alone.n_users, dtype=bool)
-    for number, part in enumerate(parts(alone, everyone, kinds, IN_ROUND_PARTS)):
+    n_parts = parts_possible(alone, fake, IN_ROUND_PARTS, one.path or one.name)
+    strata = kinds if np.unique(kinds, return_counts=True)[1].min() >= n_parts else fake
+    for number, part in enumerate(parts(alone, everyone, strata, n_parts)):
         yield Fold(
             name=f"{one.name}/{number}",
             pool=alone,
