@@ -1,4 +1,4 @@
-"""A round with a handful of fakes is cut into as many parts as there are fakes, and one with a single fake is refused."""
+"""A round with a handful of fakes is cut into as many parts as there are fakes; one with a single fake is refused."""
 
 import numpy as np
 import pytest
