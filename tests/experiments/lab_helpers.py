@@ -2,6 +2,8 @@
 
 import shutil
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +47,22 @@ def command(*arguments: object) -> list[str]:
     return [sys.executable, "-m", "experiments.cli", *map(str, arguments)]
 
 
+def alive(pid: int) -> bool:
+    """Return whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def until(condition: Callable[[], object], seconds: float = 120) -> None:
+    """Wait for something that must come; how long it takes is nobody's concern."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"never came: {condition}"
+        time.sleep(0.05)
+
+
 def round_options(files: dict[str, Path]) -> list[str]:
     return ["--round", str(files["a"]), "--round", str(files["b"])]
 
@@ -55,6 +73,8 @@ REGISTERED = {
     "raises-sometimes": "misbehaving:RaisesSometimes",
     "exits": "misbehaving:Exits",
     "dies": "misbehaving:Dies",
+    "tells": "misbehaving:Tells",
+    "sleeps": "misbehaving:Sleeps",
     "gives-nan": "misbehaving:GivesNaN",
     "gives-matrix": "misbehaving:GivesMatrix",
     "no-default": "misbehaving:NoDefault",

@@ -1,12 +1,17 @@
 """Detectors that misbehave, each in its own way."""
 
 import os
+import signal
 import sys
+import time
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import numpy as np
 from optuna.distributions import FloatDistribution, IntDistribution
+from threadpoolctl import threadpool_info
+
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
 @dataclass
@@ -62,6 +67,25 @@ class Dies(Base):
 
     def fit(self, train, *, rng):
         os._exit(9)
+
+
+@dataclass
+class Tells(Base):
+    """Tells in its error what process it runs in."""
+
+    def fit(self, train, *, rng):
+        blocked = signal.SIGINT in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+        threads = {os.environ.get(name) for name in THREADS}
+        limits = {pool["num_threads"] for pool in threadpool_info()}
+        raise ValueError(f"pid {os.getpid()}, Ctrl-C blocked: {blocked}, threads {threads}, limits {limits}")
+
+
+@dataclass
+class Sleeps(Base):
+    """Sleeps in fit."""
+
+    def fit(self, train, *, rng):
+        time.sleep(600)
 
 
 @dataclass
