@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from anomaly_lab.errors import ConfigError, LabError
+from experiments import cli_handin
+from experiments.options import AsJson, Columns, Families, Rounds, Scale, StoreFolder, TeamFile, pairs, scale_of, split
 
 app = typer.Typer(
     name="anomaly-lab",
@@ -17,19 +19,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-
-Rounds = Annotated[list[Path] | None, typer.Option("--round", help="A labelled round; give each, oldest first.")]
-StoreFolder = Annotated[Path, typer.Option("--store", help="The lab's folder.")]
-Scale = Annotated[str | None, typer.Option(help="stars, likes, likes-watched, …, or levels in order: -1,0,1.")]
-Columns = Annotated[
-    list[str] | None, typer.Option("--columns", help="For tables: user=COLUMN, item=…, rating=…; repeatable.")
-]
-Families = Annotated[str | None, typer.Option(help="Feature families, separated by commas.")]
-TeamFile = Annotated[
-    Path | None, typer.Option("--features", help="Your own features: Parquet or CSV with a column user.")
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
-RunId = Annotated[str | None, typer.Option("--run", help="A run's id, or the beginning of one.")]
 
 
 @app.command()
@@ -67,7 +56,7 @@ def tune(
         "seed": seed,
         "protocol": protocol,
         "store": str(store) if store else None,
-        "families": _split(families),
+        "families": split(families),
         "features": str(features) if features else None,
         "scale": scale,
     }
@@ -80,7 +69,7 @@ def tune(
         course = _embedded_course(folder)
         paths = course[:3]
     labelled = read_rounds(
-        paths, scale=_scale(settings.pop("scale", None)), columns=_pairs(columns) or None, require_labels=True
+        paths, scale=scale_of(settings.pop("scale", None)), columns=pairs(columns) or None, require_labels=True
     )
     with progress_report() as report:
         tuned = run_tune(labelled, report=report, **settings)
@@ -142,15 +131,15 @@ def evaluate(
     from experiments.evaluate import summary
 
     rounds = read_rounds(
-        [*train, *(test or [])], scale=_scale(scale), columns=_pairs(columns) or None, require_labels=True
+        [*train, *(test or [])], scale=scale_of(scale), columns=pairs(columns) or None, require_labels=True
     )
     table = run_evaluate(
         model,
         rounds[: len(train)],
         rounds[len(train) :],
-        params=_pairs(settings, "--set"),
+        params=pairs(settings, "--set"),
         seeds=range(seeds),
-        families=_split(families) or DEFAULT_FAMILIES,
+        families=split(families) or DEFAULT_FAMILIES,
         features=features,
     )
     means = summary(table)
@@ -166,88 +155,8 @@ def evaluate(
         typer.echo("in-round: this does not predict the next round, whose fakes may be new")
 
 
-@app.command()
-def export(
-    batch: Annotated[
-        Path | None, typer.Option(help="The batch to score.  [default: the embedded course's round 4]")
-    ] = None,
-    out: Annotated[Path | None, typer.Option(help="The hand-in: .npz, .npy, .csv or .zip.")] = None,
-    store: StoreFolder = Path("lab"),
-    run: RunId = None,
-    form: Annotated[
-        str | None, typer.Option(help="arr_0, predictions, npy, csv or codabench; by the suffix of --out.")
-    ] = None,
-    key: Annotated[str | None, typer.Option(help="Another key of an .npz.")] = None,
-    flag_rate: Annotated[float | None, typer.Option(help="Flag this share of users instead of the threshold.")] = None,
-    rounds: Rounds = None,
-    as_json: AsJson = False,
-) -> None:
-    """Refit the best run on all labelled rounds, score a batch, and write and verify the hand-in."""
-    from experiments import show
-    from tracking.export import export as run_export
-
-    if batch is None:
-        batch = store / "course" / "round4.npz"
-        out = out or store / "course" / "round4_scores.npz"
-        if not batch.exists():
-            raise ConfigError(f"--batch must name the file to score, for {batch} does not exist")
-    if out is None:
-        raise ConfigError("--out must name the file to write, e.g. --out scores.npz")
-    exported = run_export(batch, out, store=store, run=run, form=form, key=key, flag_rate=flag_rate, rounds=rounds)
-    if as_json:
-        typer.echo(show.to_json({"path": str(exported.path), "run": exported.run_id, "notes": list(exported.notes)}))
-        return
-    flagged = int(exported.table["flagged"].sum())
-    typer.echo(
-        f"{exported.path}: {len(exported.table):,} scores in ascending user id, {flagged:,} at 0.5 or above; "
-        f"re-read and verified. Manifest: {exported.manifest}"
-    )
-    for note in exported.notes:
-        typer.echo(f"note: {note}")
-
-
-@app.command()
-def score(
-    scores: Annotated[Path, typer.Option(help="The hand-in.")],
-    labels: Annotated[Path, typer.Option(help="The labels, as .npz (key y) or CSV (user, label).")],
-    store: StoreFolder = Path("lab"),
-    run: RunId = None,
-    key: Annotated[str | None, typer.Option(help="Key of the scores in an .npz.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Score a hand-in as the course does, and log the result into its run."""
-    import pandas as pd
-
-    from experiments import show
-    from tracking.scoring import score as run_score
-
-    report = run_score(scores, labels, store=store, run=run, key=key)
-    figures: dict[str, Any] = {
-        "auc": report.auc,
-        "precision": report.precision,
-        "recall": report.recall,
-        "f1": report.f1,
-        "expected_auc": report.expected_auc,
-    }
-    if as_json:
-        typer.echo(show.to_json(figures | {"users": report.n_users, "run": report.run_id, "notes": list(report.notes)}))
-        return
-    show.print_table(pd.DataFrame([figures]), title=f"{scores} on {report.n_users:,} users")
-    for note in report.notes:
-        typer.echo(f"note: {note}")
-
-
-@app.command()
-def record(
-    scores: Annotated[list[Path], typer.Option(help="Scores of a labelled round; one for each --round.")],
-    rounds: Annotated[list[Path], typer.Option("--round", help="The labelled round they score.")],
-    name: Annotated[str, typer.Option(help="How the board calls them.")],
-    store: StoreFolder = Path("lab"),
-) -> None:
-    """Put a colleague's scores on the same board."""
-    from tracking.colleague import record as run_record
-
-    typer.echo(f"recorded as run {run_record(scores, rounds, name, store=store)}; see `anomaly-lab leaderboard`")
+for command in (cli_handin.export, cli_handin.score, cli_handin.record):
+    app.command()(command)
 
 
 @app.command()
@@ -300,7 +209,7 @@ def describe(
     from experiments import show
     from experiments.describe import describe as run_describe
 
-    table = run_describe(read_rounds(files, scale=_scale(scale), columns=_pairs(columns) or None))
+    table = run_describe(read_rounds(files, scale=scale_of(scale), columns=pairs(columns) or None))
     if as_json:
         typer.echo(show.to_json(table.to_dict()))
     else:
@@ -367,26 +276,6 @@ def _board_json(board: Any) -> dict[str, Any]:
         "notes": board.notes,
         "rows": show.records(board.table),
     }
-
-
-def _scale(text: str | None) -> Any:
-    from anomaly_lab.ratings.scale import parse_scale
-
-    return parse_scale(text) if text else None
-
-
-def _split(text: str | None) -> list[str] | None:
-    return [part.strip() for part in text.split(",")] if text else None
-
-
-def _pairs(settings: list[str] | None, option: str = "--columns") -> dict[str, str]:
-    pairs = {}
-    for setting in settings or []:
-        key, equals, value = setting.partition("=")
-        if not equals or not key or not value:
-            raise ConfigError(f"{option} must be name=value, found '{setting}'")
-        pairs[key] = value
-    return pairs
 
 
 if __name__ == "__main__":

@@ -44,7 +44,7 @@ def print_table(table: pd.DataFrame, title: str | None = None) -> None:
     """Print a table; numbers right, text left."""
     shown = Table(title=title, title_justify="left", box=None, header_style="bold", pad_edge=False)
     for name in table.columns:
-        numeric = pd.api.types.is_numeric_dtype(table[name])
+        numeric = all(isinstance(value, int | float) or not _cell(value) for value in table[name].tolist())
         shown.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
     for row in table.itertuples(index=False):
         shown.add_row(*(_cell(value) for value in row))
@@ -122,4 +122,6 @@ def _finite(value: Any) -> Any:
 def _cell(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.3f}" if isfinite(value) else ""
+    if value is pd.NA:
+        return ""
     return str(value)

@@ -1,0 +1,55 @@
+"""Options that several commands share, and how their text is read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from anomaly_lab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from anomaly_lab.ratings.scale import RatingScale
+
+Rounds = Annotated[list[Path] | None, typer.Option("--round", help="A labelled round; give each, oldest first.")]
+StoreFolder = Annotated[Path, typer.Option("--store", help="The lab's folder.")]
+Scale = Annotated[str | None, typer.Option(help="stars, likes, likes-watched, …, or levels in order: -1,0,1.")]
+Columns = Annotated[
+    list[str] | None, typer.Option("--columns", help="For tables: user=COLUMN, item=…, rating=…; repeatable.")
+]
+Families = Annotated[str | None, typer.Option(help="Feature families, separated by commas.")]
+TeamFile = Annotated[
+    Path | None, typer.Option("--features", help="Your own features: Parquet or CSV with a column user.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+RunId = Annotated[str | None, typer.Option("--run", help="A run's id, or the beginning of one.")]
+
+
+def scale_of(text: str | None) -> RatingScale | None:
+    """Return the scale a user named, None if none was."""
+    from anomaly_lab.ratings.scale import parse_scale
+
+    return parse_scale(text) if text else None
+
+
+def split(text: str | None) -> list[str] | None:
+    """Return what stands between commas, None if nothing was given."""
+    return [part.strip() for part in text.split(",")] if text else None
+
+
+def pairs(settings: list[str] | None, option: str = "--columns") -> dict[str, str]:
+    """Return what was given as name=value.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is not of that form; the message names the option.
+    """
+    found = {}
+    for setting in settings or []:
+        key, equals, value = setting.partition("=")
+        if not equals or not key or not value:
+            raise ConfigError(f"{option} must be name=value, found '{setting}'")
+        found[key] = value
+    return found
