@@ -12,7 +12,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from tracking.artifacts import artifact_folder
-from tracking.read import artifact
+from tracking.read import artifacts
 from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:
@@ -92,13 +92,12 @@ def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None)
 
 def read_rounds_played(store: Store, run_id: str) -> list[Played]:
     """Return what a run's artifacts say, by round; the folds of one round, ``round/part``, are taken together."""
-    result = json.loads(artifact(store, run_id, "result.json").read_text(encoding="utf-8"))
-    curves = json.loads(artifact(store, run_id, "curves.json").read_text(encoding="utf-8"))
     columns = {"fold": str, "label": int, "score": float}
-    # a round may be called NA
-    scores = pd.read_csv(
-        artifact(store, run_id, "scores.csv"), usecols=[*columns], dtype=columns, keep_default_na=False
-    )
+    with artifacts(store, run_id, ["result.json", "curves.json", "scores.csv"]) as folder:
+        result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+        curves = json.loads((folder / "curves.json").read_text(encoding="utf-8"))
+        # a round may be called NA
+        scores = pd.read_csv(folder / "scores.csv", usecols=[*columns], dtype=columns, keep_default_na=False)
     scores["threshold"] = scores["fold"].map({fold["name"]: fold["threshold"] for fold in result["folds"]})
     folds: dict[str, list[Mapping[str, Any]]] = {}
     for fold in result["folds"]:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,9 +65,13 @@ def find_run(store: Store, run_id: str) -> Run:
     return fitting[0]
 
 
-def artifact(store: Store, run_id: str, name: str) -> Path:
-    """Return a local path of a run's artifact."""
-    return Path(store.client.download_artifacts(run_id, name))
+@contextmanager
+def artifacts(store: Store, run_id: str, names: Sequence[str]) -> Iterator[Path]:
+    """Give a folder with copies of some of a run's artifacts, removed when the block ends."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in names:
+            store.client.download_artifacts(run_id, name, folder)
+        yield Path(folder)
 
 
 def _row(run: Run, store: Store) -> dict[str, Any]:
