@@ -45,6 +45,7 @@ def tune(
     from experiments import show
     from experiments.config import read_config
     from experiments.progress import progress_report
+    from experiments.tune import check_settings
     from experiments.tune import tune as run_tune
 
     given = {
@@ -62,6 +63,7 @@ def tune(
     }
     settings = read_config(config) if config else {}
     settings |= {key: value for key, value in given.items() if value is not None}
+    check_settings(**settings)
     folder = Path(settings.get("store", "lab"))
     paths = settings.pop("rounds", None)
     course = None

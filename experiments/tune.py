@@ -13,6 +13,7 @@ from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.registry import DEFAULT_FAMILIES
+from anomaly_lab.tasks.fake_users import PROTOCOLS, FakeUsers
 from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families, choose_detectors
 from experiments.driver import Driver, Report
@@ -21,7 +22,7 @@ from tracking.leaderboard import Board, leaderboard
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import sweep
 
-__all__ = ["Report", "Tuned", "tune"]
+__all__ = ["Report", "Tuned", "check_settings", "tune"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +100,16 @@ def tune(
     StoreError
         If the store cannot be written, or no trial finished.
     """
-    _check_budgets(trials, timeout, jobs, seed)
+    check_settings(
+        detectors=detectors,
+        trials=trials,
+        timeout=timeout,
+        jobs=jobs,
+        seed=seed,
+        protocol=protocol,
+        families=families,
+    )
     question = Question.of(list(rounds), protocol)
-    check_families(families)
     models, broken = choose_detectors(detectors, question.task.name)
     team = TeamFeatures.read(features) if features is not None else None
     opened = Store.open(store, create=True)
@@ -119,7 +127,26 @@ def tune(
     return Tuned(leaderboard([store], question=question.fingerprint), driver.failures, interrupted=not complete)
 
 
-def _check_budgets(trials: int, timeout: float | None, jobs: int | None, seed: int) -> None:
+def check_settings(
+    *,
+    detectors: Sequence[str] | None = None,
+    trials: int = 6,
+    timeout: float | None = None,
+    jobs: int | None = None,
+    seed: int = 0,
+    protocol: str | None = None,
+    families: Sequence[str] = DEFAULT_FAMILIES,
+    **others: object,
+) -> None:
+    """Raise `ConfigError` or `PluginError` for settings of `tune` that are wrong whatever the rounds are.
+
+    Parameters
+    ----------
+    detectors, trials, timeout, jobs, seed, protocol, families
+        As in `tune`.
+    **others
+        Settings that are checked with the rounds.
+    """
     if trials < 1:
         raise ConfigError(f"--trials must be at least 1, found {trials}")
     if timeout is not None and not timeout > 0:
@@ -128,6 +155,11 @@ def _check_budgets(trials: int, timeout: float | None, jobs: int | None, seed: i
         raise ConfigError(f"--jobs must be at least 1, found {jobs}")
     if seed < 0:
         raise ConfigError(f"--seed must be 0 or more, found {seed}")
+    if protocol is not None and protocol not in PROTOCOLS:
+        raise ConfigError(f"--protocol must be one of {', '.join(PROTOCOLS)}, found '{protocol}'")
+    check_families(families)
+    if detectors:
+        choose_detectors(detectors, FakeUsers.name)
 
 
 def _nothing_finished(store: Store, driver: Driver) -> str:
