@@ -24,7 +24,8 @@ from anomaly_lab.ratings.synthetic import make_course
 from anomaly_lab.tasks.question import Question
 from experiments.bench.common import Timing, compare, in_turns, machine
 from tracking.artifacts import write_artifacts
-from tracking.record import Recorder, RunSpec
+from tracking.record import Recorder
+from tracking.spec import RunSpec
 from tracking.store import Store
 
 ROUNDS = 20
