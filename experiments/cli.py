@@ -226,7 +226,7 @@ def ui(store: StoreFolder = Path("lab"), port: Annotated[int, typer.Option(help=
 
     typer.echo("starting MLflow's server …", err=True)
     with serve(Store.open(store), port) as server:
-        typer.echo(f"{server.board}\n(Ctrl-C ends it. In MLflow's sidebar, choose 'Model training' once.)")
+        typer.echo(f"{server.best_runs}\n(Ctrl-C ends it. In MLflow's sidebar, choose 'Model training' once.)")
         server.process.wait()
 
 

@@ -24,8 +24,9 @@ def question_note(question: Question) -> str:
     return f"""\
 {_asked(question)}
 
-Every run here answered this question, so their figures may be compared. *Views* (above, right) holds the leaderboard,
-every run, and each detector's hyperparameters as parallel coordinates (second button, *Chart view*).
+Every run here answered this question, so their figures may be compared. *Views* (above, right) holds the best run of
+each detector, every run, and each detector's hyperparameters as parallel coordinates (second button, *Chart view*).
+The course's own order, in which F1 decides between runs of nearly one AUC, is that of `anomaly-lab leaderboard`.
 
 {GLOSSARY}"""
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from anomaly_lab.errors import ConfigError, StoreError
 from tracking.store import QUIET, Store
 from tracking.sweep import sweep
-from tracking.views import BOARD
+from tracking.views import BEST
 
 HOST = "127.0.0.1"
 PATIENCE = 300.0
@@ -33,13 +33,13 @@ class Server:
         Its process.
     url : str
         Where it answers.
-    board : str
-        Where it shows the leaderboard of the newest question.
+    best_runs : str
+        Where it shows the best run of each detector on the newest question.
     """
 
     process: subprocess.Popen[bytes]
     url: str
-    board: str
+    best_runs: str
 
 
 @contextmanager
@@ -72,7 +72,7 @@ def serve(store: Store, port: int = 5000) -> Iterator[Server]:
         process = subprocess.Popen(_command(store, port), env=_environment(), stdout=output, stderr=output)
     try:
         _await_answer(process, port, log)
-        yield Server(process, url, url + _newest_board(store))
+        yield Server(process, url, url + _best_runs(store))
     finally:
         process.terminate()
         try:
@@ -126,11 +126,11 @@ def _is_healthy(port: int) -> bool:
         connection.close()
 
 
-def _newest_board(store: Store) -> str:
-    """Return the address within the UI of the newest question's leaderboard."""
+def _best_runs(store: Store) -> str:
+    """Return the address within the UI of the best runs on the newest question."""
     experiments = [one.experiment_id for one in store.client.search_experiments()]
     newest = store.client.search_runs(experiments, max_results=1, order_by=["attributes.start_time DESC"])
     if not newest:
         return "/#/experiments?workflowType=machine_learning"
     place = f"/#/experiments/{newest[0].info.experiment_id}/runs"
-    return f"{place}?workflowType=machine_learning&viewStateShareKey={BOARD}"
+    return f"{place}?workflowType=machine_learning&viewStateShareKey={BEST}"

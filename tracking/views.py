@@ -15,7 +15,7 @@ from typing import Any
 from tracking.store import PREFIX
 
 SHARED = "mlflow.sharedViewState."
-BOARD = "lab-board"
+BEST = "lab-best"
 """Key of the view that `anomaly-lab ui` opens."""
 
 MEASURES = ("auc", "f1", "precision", "recall", "average_precision")
@@ -32,7 +32,7 @@ def question_views() -> dict[str, str]:
     every = _state({"ranked": "true"}, shown, [_parallel(["detector", "families"], MEASURES)])
     # MLflow lists the latest first, and those of detectors are to stand below
     return {
-        SHARED + BOARD: _saved("Leaderboard: best run of each detector", best, created=3),
+        SHARED + BEST: _saved("Best run of each detector, highest AUC first", best, created=3),
         SHARED + "lab-runs": _saved("Every run, highest AUC first", every, created=2),
     }
 
