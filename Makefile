@@ -4,7 +4,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 LAB    ?= lab
 ROUNDS ?=
-TRIALS ?= 6
+TRIALS ?= 4
 JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 SEED   ?= 0
 BATCH  ?=
@@ -12,7 +12,7 @@ OUT    ?=
 PORT   ?= 5000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune leaderboard export ui test test-all check bench clean
+.PHONY: help setup tune leaderboard export ui test test-all check bench readme clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -53,6 +53,9 @@ check: setup  ## ruff, mypy and import-linter
 
 bench: setup  ## measure speed, each script against its own baseline
 	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+readme: setup  ## print README's board anew
+	@$(BIN)/anomaly-lab tune --trials $(TRIALS) --jobs $(JOBS) --store $(LAB) 2>/dev/null | $(BIN)/python -m experiments.readme
 
 clean:  ## remove what was built; your lab folder stays
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache

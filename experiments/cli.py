@@ -26,7 +26,7 @@ def tune(
     rounds: Rounds = None,
     detector: Annotated[list[str] | None, typer.Option(help="A detector; repeatable. Default: all.")] = None,
     trials: Annotated[
-        int | None, typer.Option(help="Trials per detector, the first at its defaults.  [default: 6]")
+        int | None, typer.Option(help="Trials per detector, the first at its defaults.  [default: 4]")
     ] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes.  [default: the number of cores]")] = None,
     timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,

@@ -48,7 +48,7 @@ def tune(
     rounds: Sequence[Round],
     *,
     detectors: Sequence[str] | None = None,
-    trials: int = 6,
+    trials: int = 4,
     timeout: float | None = None,
     jobs: int | None = None,
     seed: int = 0,
@@ -130,7 +130,7 @@ def tune(
 def check_settings(
     *,
     detectors: Sequence[str] | None = None,
-    trials: int = 6,
+    trials: int = 4,
     timeout: float | None = None,
     jobs: int | None = None,
     seed: int = 0,
