@@ -11,12 +11,14 @@ import sys
 import zlib
 from urllib.parse import parse_qs, urlsplit
 
+import numpy as np
 import pytest
 from pandas.testing import assert_frame_equal
 
 from anomaly_lab.errors import ConfigError, StoreError
-from anomaly_lab.ratings.readers import read_rounds
+from anomaly_lab.ratings.readers import read_round, read_rounds
 from experiments.tune import tune
+from tracking.colleague import record
 from tracking.leaderboard import leaderboard
 from tracking.store import Store
 from tracking.ui import HOST, serve
@@ -83,6 +85,17 @@ def test_the_first_view_shows_the_runs_of_the_leaderboard_highest_auc_first(clie
 def test_the_view_of_all_runs_shows_every_trial_but_no_study(client, experiment):
     roles = [run.data.tags["lab.role"] for run in shown(client, experiment, view(experiment, "lab-runs"))]
     assert roles == ["trial"] * 4
+
+
+def test_the_first_view_shows_recorded_scores_too(lab, tiny_rounds, tmp_path):
+    one = read_round(tiny_rounds["r2"])
+    np.save(tmp_path / "r2.npy", np.linspace(0.1, 0.9, one.ratings.n_users))
+    record([tmp_path / "r2.npy"], [tiny_rounds["r2"]], "ana", store=lab)
+    client = Store.open(lab).client
+    (run,) = client.search_runs([e.experiment_id for e in client.search_experiments()], "tags.`lab.role` = 'recorded'")
+    experiment = client.get_experiment(run.info.experiment_id)
+    found = shown(client, experiment, view(experiment, "lab-best"))
+    assert run.info.run_id in {one.info.run_id for one in found}
 
 
 @pytest.mark.parametrize("detector", DETECTORS)
