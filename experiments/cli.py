@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -224,6 +225,7 @@ def ui(store: StoreFolder = Path("lab"), port: Annotated[int, typer.Option(help=
     from tracking.store import Store
     from tracking.ui import serve
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a killed command, too, takes its server along
     typer.echo("starting MLflow's server …", err=True)
     with serve(Store.open(store), port) as server:
         typer.echo(f"{server.best_runs}\n(Ctrl-C ends it. In MLflow's sidebar, choose 'Model training' once.)")

@@ -154,7 +154,14 @@ def test_a_server_that_cannot_start_says_why(tiny_lab, tmp_path, port, monkeypat
 
 
 @pytest.mark.slow
-def test_the_command_names_the_address_when_it_answers_and_leaves_nothing_behind(tiny_lab, port, experiment):
+@pytest.mark.parametrize(
+    "end",
+    [
+        pytest.param(lambda process: os.killpg(process.pid, signal.SIGINT), id="Ctrl-C"),
+        pytest.param(lambda process: process.terminate(), id="kill"),
+    ],
+)
+def test_the_command_names_the_address_when_it_answers_and_leaves_nothing_behind(tiny_lab, port, experiment, end):
     command = [sys.executable, "-m", "experiments.cli", "ui", "--store", str(tiny_lab), "--port", str(port)]
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, env=os.environ | {"PYTHONUNBUFFERED": "1"}, start_new_session=True, text=True
@@ -171,7 +178,7 @@ def test_the_command_names_the_address_when_it_answers_and_leaves_nothing_behind
         assert status == 200
         assert len(json.loads(answer)["runs"]) == 6  # two studies of two trials
     finally:
-        os.killpg(process.pid, signal.SIGINT)  # as a terminal does
+        end(process)
         process.wait(timeout=60)
     with pytest.raises(ConnectionRefusedError):
         get(port, "/health")
