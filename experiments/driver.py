@@ -170,7 +170,7 @@ class Driver:
 
     def report(self, line: str, *, counted: bool = True) -> None:
         """Report a line, with how far the tune is if `counted`."""
-        done = sum(len(one.study.finished) for one in self.contestants)
+        done = sum(one.study.n_done for one in self.contestants)
         self._report(line, *((done, self.trials * len(self.contestants)) if counted else (0, 0)))
 
     def _trials(self, executor: Executor) -> bool:

@@ -92,6 +92,11 @@ class DetectorStudy:
         return [t for t in self.trials if t.state == TrialState.COMPLETE and t.number not in self.lost]
 
     @property
+    def n_done(self) -> int:
+        """How many wanted trials are told, failed ones among them."""
+        return sum(t.state.is_finished() and t.number < self.n_trials for t in self.trials) - len(self.lost)
+
+    @property
     def best(self) -> Proposal | None:
         """The best finished trial; of equals the one with the better tie-breaker, of these the earliest."""
         best = max(self.finished, key=lambda t: (t.value, t.user_attrs[TIE_BREAKER], -t.number), default=None)

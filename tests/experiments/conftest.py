@@ -1,6 +1,7 @@
 """Tiny rounds, stores that need no migration, plugins in a site folder of their own, and the command line."""
 
 import os
+import pickle
 import shutil
 import subprocess
 import sys
@@ -8,6 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 from lab_helpers import Ran, install, tuned, write_round
 
 from anomaly_lab.ratings import Round
@@ -17,14 +19,33 @@ from experiments.tune import Tuned
 
 
 @pytest.fixture(scope="session")
-def files(tmp_path_factory) -> dict[str, Path]:
+def shared(tmp_path_factory, worker_id) -> Callable[[str, Callable[[Path], None]], Path]:
+    """Make a folder once, whichever of several pytest processes comes first, and return its path."""
+    base = tmp_path_factory.getbasetemp()
+    base = base if worker_id == "master" else base.parent
+
+    def made(name: str, make: Callable[[Path], None]) -> Path:
+        folder = base / "shared" / name
+        folder.parent.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not folder.exists():
+                make(folder)
+        return folder
+
+    return made
+
+
+@pytest.fixture(scope="session")
+def files(shared) -> dict[str, Path]:
     """Two labelled rounds, ``a`` and ``b``, and an unlabelled one, ``next``."""
-    folder = tmp_path_factory.mktemp("rounds")
-    return {
-        "a": write_round(folder / "a.npz", 1),
-        "b": write_round(folder / "b.npz", 2),
-        "next": write_round(folder / "next.npz", 3, labelled=False),
-    }
+
+    def make(folder: Path) -> None:
+        folder.mkdir()
+        for seed, name in enumerate(("a", "b", "next")):
+            write_round(folder / f"{name}.npz", seed, labelled=name != "next")
+
+    folder = shared("rounds", make)
+    return {name: folder / f"{name}.npz" for name in ("a", "b", "next")}
 
 
 @pytest.fixture(scope="session")
@@ -33,14 +54,10 @@ def rounds(files) -> list[Round]:
 
 
 @pytest.fixture(scope="session")
-def template(tmp_path_factory) -> Path:
+def template(shared) -> Path:
     """An empty lab: MLflow takes seconds to make its tables, so they are made once and copied."""
-    folder = tmp_path_factory.mktemp("template") / "lab"
-    subprocess.run(
-        [sys.executable, "-c", f"from tracking.store import Store; Store.open({str(folder)!r}, create=True).client"],
-        check=True,
-    )
-    return folder
+    code = "import sys; from tracking.store import Store; Store.open(sys.argv[1], create=True).client"
+    return shared("template", lambda folder: subprocess.run([sys.executable, "-c", code, folder], check=True))
 
 
 @pytest.fixture
@@ -56,10 +73,15 @@ def fresh_store(new_store) -> Path:
 
 
 @pytest.fixture(scope="session")
-def reference(rounds, template, tmp_path_factory) -> tuple[Path, Tuned]:
+def reference(rounds, template, shared) -> tuple[Path, Tuned]:
     """A tune that nobody disturbed: its lab and what it returned."""
-    store = Path(shutil.copytree(template, tmp_path_factory.mktemp("reference") / "lab"))
-    return store, tuned(rounds, store)
+
+    def make(folder: Path) -> None:
+        shutil.copytree(template, folder)
+        (folder / "tuned.pickle").write_bytes(pickle.dumps(tuned(rounds, folder)))
+
+    store = shared("reference", make)
+    return store, pickle.loads((store / "tuned.pickle").read_bytes())
 
 
 @pytest.fixture

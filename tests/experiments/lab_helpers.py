@@ -55,7 +55,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def until(condition: Callable[[], object], seconds: float = 120) -> None:
+def until(condition: Callable[[], object], seconds: float = 300) -> None:
     """Wait for something that must come; how long it takes is nobody's concern."""
     deadline = time.monotonic() + seconds
     while not condition():

@@ -151,3 +151,12 @@ def test_a_run_deleted_in_the_ui_is_left_out_with_a_word(rounds, copied, referen
     assert any("1 finished trials have no run in MLflow any more" in line for line in lines)
     assert best not in set(result.board.table["run_id"])
     assert len(facts(copied)) == len(facts(reference[0])) - 1
+
+
+def test_a_question_deleted_in_the_ui_comes_back(rounds, copied, reference):
+    client = Store.open(copied).client
+    for one in client.search_experiments():
+        if reference[1].board.question.startswith(one.name.rpartition(" ")[2]):
+            client.delete_experiment(one.experiment_id)
+    assert board(tuned(rounds, copied)) == board(reference[1])
+    assert run_ids(copied) == run_ids(reference[0])
