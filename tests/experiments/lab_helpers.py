@@ -5,9 +5,12 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from experiments.tune import Tuned, tune
 from tracking.store import Store
@@ -97,22 +100,35 @@ def install(site: Path, entries: dict[str, str] = REGISTERED) -> Path:
     return site
 
 
-def trial_runs(store: Path) -> list:
+@cache
+def client(store: Path) -> MlflowClient:
+    return Store.open(store).client
+
+
+def all_runs(store: Path) -> list[Run]:
+    experiments = [one.experiment_id for one in client(store).search_experiments()]
+    return list(client(store).search_runs(experiments, max_results=1000))
+
+
+def trial_runs(store: Path) -> list[Run]:
     """Return every run of a trial in a lab that is not deleted."""
-    opened = Store.open(store)
-    experiments = [one.experiment_id for one in opened.client.search_experiments()]
-    return [
-        run
-        for run in opened.client.search_runs(experiments, max_results=1000)
-        if run.data.tags.get("lab.role") in ("trial", "failed")
-    ]
+    return [run for run in all_runs(store) if run.data.tags.get("lab.role") in ("trial", "failed")]
 
 
-def study_runs(store: Path) -> list:
+def study_runs(store: Path) -> list[Run]:
     """Return the parent runs of a lab."""
-    opened = Store.open(store)
-    experiments = [one.experiment_id for one in opened.client.search_experiments()]
-    return opened.client.search_runs(experiments, "tags.`lab.role` = 'study'", max_results=1000)
+    return [run for run in all_runs(store) if run.data.tags.get("lab.role") == "study"]
+
+
+def copy_run(run: Run, store: Path) -> str:
+    """Write a run into another lab, as if it had been made there, and return its id."""
+    there = client(store)
+    home = there.create_experiment("copied")
+    copy = there.create_run(home, tags=run.data.tags).info.run_id
+    for name, value in run.data.metrics.items():
+        there.log_metric(copy, name, value)
+    there.set_terminated(copy)
+    return copy
 
 
 def run_ids(store: Path) -> set[str]:
@@ -144,6 +160,6 @@ def tuned(rounds, store: Path, **settings) -> Tuned:
 def board(result: Tuned) -> tuple[list, list[str]]:
     """Return a board without times, and the number of each row's trial."""
     table = result.board.table
-    runs = [Store.open(row.store).client.get_run(row.run_id) for row in table.itertuples()]
+    runs = [client(Path(row.store)).get_run(row.run_id) for row in table.itertuples()]
     rows = [*table[TIMELESS].round(12).itertuples(index=False, name=None)]
     return rows, [run.data.tags["lab.trial"] for run in runs]

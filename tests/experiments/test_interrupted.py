@@ -25,10 +25,15 @@ class Interrupter:
 
 
 @pytest.mark.parametrize(
-    ("after", "jobs"), [(1, 1), pytest.param(6, 1, marks=pytest.mark.slow), pytest.param(3, 2, marks=pytest.mark.slow)]
+    ("after", "jobs"), [(1, 1), pytest.param(2, 1, marks=pytest.mark.slow), pytest.param(2, 2, marks=pytest.mark.slow)]
 )
 def test_an_interrupt_keeps_what_is_finished_and_the_rest_runs_later(after, jobs, rounds, fresh_store, reference):
-    settings = {"detectors": ["mahalanobis", "knn-distance"][:after], "trials": 5, "jobs": jobs, "store": fresh_store}
+    settings = {
+        "detectors": ["mahalanobis", "knn-distance"][:after],
+        "trials": 3 * after,
+        "jobs": jobs,
+        "store": fresh_store,
+    }
     result = tune(rounds, report=Interrupter(after), **settings)
     assert result.interrupted
     assert len(facts(fresh_store)) >= after
@@ -40,7 +45,9 @@ def test_an_interrupt_keeps_what_is_finished_and_the_rest_runs_later(after, jobs
     assert kept <= run_ids(fresh_store)
     assert {run.info.status for run in study_runs(fresh_store)} == {"FINISHED"}
     known = facts(reference[0])
-    assert facts(fresh_store) == {key: known[key] for key in known if key[0] in settings["detectors"] and key[1] < 5}
+    assert facts(fresh_store) == {
+        key: known[key] for key in known if key[0] in settings["detectors"] and key[1] < 3 * after
+    }
 
 
 def test_an_interrupt_before_the_first_trial_says_how_to_go_on(rounds, fresh_store):
@@ -143,6 +150,7 @@ def test_what_another_machine_is_writing_is_let_alone(half_written):
     assert half.info.run_id in run_ids(store)
 
 
+@pytest.mark.slow
 def test_a_run_deleted_in_the_ui_is_left_out_with_a_word(rounds, copied, reference):
     best = reference[1].board.table["run_id"].iloc[0]
     Store.open(copied).client.delete_run(best)

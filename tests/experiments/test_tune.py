@@ -79,6 +79,7 @@ def test_the_studys_run_the_best_trial_and_the_board_agree(reference):
         assert row["runs"] == parent.data.metrics["trials"] == len(mine)
 
 
+@pytest.mark.slow
 def test_another_seed_runs_other_trials_beside_the_first(rounds, copied, reference):
     result = tuned(rounds, copied, detectors=["knn-distance"], trials=3, seed=1)
     new = [run for run in trial_runs(copied) if run.info.run_id not in run_ids(reference[0])]
@@ -153,6 +154,7 @@ def test_a_team_table_without_every_user_is_told_before_anything_is_written(roun
     assert not (tmp_path / "lab").exists()
 
 
+@pytest.mark.slow
 def test_one_round_is_asked_in_round_and_says_what_that_is_worth(rounds, fresh_store):
     result = tuned(rounds[:1], fresh_store, detectors=["mahalanobis"], trials=1)
     assert result.board.protocol == "in-round"
@@ -160,6 +162,7 @@ def test_one_round_is_asked_in_round_and_says_what_that_is_worth(rounds, fresh_s
     assert result.board.table["optimism"].isna().all()
 
 
+@pytest.mark.slow
 def test_each_question_has_a_board_of_its_own(rounds, copied):
     result = tuned(rounds, copied, detectors=["mahalanobis"], trials=1, protocol="forward")
     assert list(result.board.table["detector"]) == ["mahalanobis"]
