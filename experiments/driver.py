@@ -171,7 +171,8 @@ class Driver:
     def report(self, line: str, *, counted: bool = True) -> None:
         """Report a line, with how far the tune is if `counted`."""
         done = sum(one.study.n_done for one in self.contestants)
-        self._report(line, *((done, self.trials * len(self.contestants)) if counted else (0, 0)))
+        wanted = sum(one.study.n_trials for one in self.contestants)
+        self._report(line, *((done, wanted) if counted else (0, 0)))
 
     def _trials(self, executor: Executor) -> bool:
         """Run trials, defaults of every detector first; return whether all of them ran."""

@@ -61,14 +61,14 @@ class DetectorStudy:
     seed : int
         Of the proposals.
     n_trials : int
-        How many trials are wanted in all.
+        How many trials are wanted in all; a model without a search space is run once.
     """
 
     def __init__(self, name: str, model: type, storage: BaseStorage, *, seed: int, n_trials: int) -> None:
         self.name = name
         self.seed = seed
-        self.n_trials = n_trials
         self.space: dict[str, BaseDistribution] = search_space(model)
+        self.n_trials = n_trials if self.space else 1
         self.defaults = defaults(model)
         self.lost: set[int] = set()
         self.study = optuna.create_study(
