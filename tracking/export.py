@@ -13,20 +13,15 @@ import numpy as np
 import pandas as pd
 
 from anomaly_lab.detectors.champion import CalibratedDetector
-from anomaly_lab.errors import ConfigError, StoreError
+from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.refit import Refit, refit
-from anomaly_lab.features.extract import FeatureStore
-from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.readers import read_rounds
-from anomaly_lab.registry import MODELS
-from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.question import Question
 from tracking.champion import UnsafeModelError, mark_refit_only, register
 from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
-from tracking.leaderboard import leaderboard
 from tracking.manifest import file_digest, hand_in
-from tracking.read import find_run
+from tracking.rebuild import choose_run, recipe
 from tracking.reopen import recorded_rounds, reopen
 from tracking.spec import versions
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
@@ -119,7 +114,7 @@ def export(
     if flag_rate is not None and not 0 < flag_rate < 1:
         raise ConfigError(f"--flag-rate must lie between 0 and 1, found {flag_rate:g}")
     opened = Store.open(store)
-    chosen, notes = _choose_run(opened, run, question)
+    chosen, notes = choose_run(opened, run, question)
     asked = reopen(chosen, rounds, columns=columns)
     _keep_inputs(out, [batch, *(str(one.path) for one in asked.rounds)])
     target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
@@ -138,62 +133,21 @@ def _keep_inputs(out: Path, inputs: Sequence[str | Path]) -> None:
             raise ConfigError(f"--out must not be a file that is read, found {out}; give another name")
 
 
-def _choose_run(store: Store, run: str | None, question: str | None) -> tuple[Run, list[str]]:
-    """Return the run to refit, and a note if it is not the leader."""
-    if run is not None:
-        chosen = find_run(store, run)
-        if chosen.data.tags[PREFIX + "kind"] == "recorded":
-            raise StoreError(
-                f"run {chosen.info.run_id[:8]} ({chosen.data.tags[PREFIX + 'detector']}) was recorded from a file of "
-                "scores and cannot be refitted; hand in the scores of whoever made it, or choose another --run"
-            )
-        return chosen, []
-    board = leaderboard([store.folder], question=question)
-    passed_over: list[str] = []
-    for row in board.table.itertuples():
-        candidate = store.client.get_run(str(row.run_id))
-        if candidate.data.tags[PREFIX + "kind"] != "recorded":
-            above = " and ".join(passed_over)
-            note = [f"{above} stands above {row.detector}, but was recorded from a file and cannot be refitted"]
-            return candidate, note if passed_over else []
-        passed_over.append(str(row.detector))
-    raise StoreError(f"{store.folder}: there must be a run that can be refitted, found recorded ones only")
-
-
 def _refit(
     store: Store, run: Run, asked: Question, target: Round, features: str | Path | None, flag_rate: float | None
 ) -> tuple[Refit, list[str]]:
-    tags = run.data.tags
-    name = tags[PREFIX + "detector"]
-    model = MODELS.load(name)
-    settings = {key: value for key, value in run.data.params.items() if key not in ("detector", "families")}
-    params = parse_params(model, settings, name)
-    families = [one for one in tags[PREFIX + "families"].split(",") if not one.startswith("team ")]
-    team, notes = _team(run, features)
+    made, notes = recipe(store, run, features)
     fitted = refit(
-        name,
-        model,
-        params,
+        made.name,
+        made.model,
+        made.params,
         asked.rounds,
         target.ratings,
-        FeatureStore(families, store.feature_cache, team),
-        seed=int(tags[PREFIX + "seed"]),
+        made.features,
+        seed=made.seed,
         flag_rate=flag_rate,
     )
     return fitted, notes
-
-
-def _team(run: Run, features: str | Path | None) -> tuple[TeamFeatures | None, list[str]]:
-    """Return the team's own columns if the run saw any."""
-    seen = [one for one in run.data.tags[PREFIX + "families"].split(",") if one.startswith("team ")]
-    if not seen:
-        return None, ["this run saw no features of your own; --features is not used"] if features else []
-    path = Path(features or run.data.tags[PREFIX + "team_features"])
-    if not path.exists():
-        raise StoreError(f"{path}: run {run.info.run_id[:8]} saw these features, found no such file; give --features")
-    team = TeamFeatures.read(path)
-    same = seen[0] == f"team {team.digest[:8]}"
-    return team, [] if same else [f"{path} is not what it was when the run saw it: are its old rows unchanged?"]
 
 
 def _notes(table: pd.DataFrame, asked: Question, target: Round, flag_rate: float | None) -> list[str]:
