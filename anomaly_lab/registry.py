@@ -1,4 +1,4 @@
-"""Registries: models and feature families by name, built in or installed, listed without importing any of them."""
+"""Registries: models, feature families and attacks by name, built in or installed, listed without an import."""
 
 from __future__ import annotations
 
@@ -192,6 +192,32 @@ FEATURES = Registry(
         "co-occurrence": "anomaly_lab.features.cooccurrence:cooccurrence",
         "copies": "anomaly_lab.features.copies:copies",
         "seed": "anomaly_lab.features.seed:seed",
+    },
+)
+
+ATTACKS = Registry(
+    "attack",
+    "anomaly_lab.attacks",
+    {
+        "hybrid": "anomaly_lab.attacks.simulated:Hybrid",
+        "uniform": "anomaly_lab.attacks.simulated:Uniform",
+        "constant": "anomaly_lab.attacks.simulated:Constant",
+        "gaussian": "anomaly_lab.attacks.simulated:Gaussian",
+        "dirichlet": "anomaly_lab.attacks.simulated:Dirichlet",
+        "two-level": "anomaly_lab.attacks.simulated:TwoLevel",
+        "shuffled": "anomaly_lab.attacks.simulated:Shuffled",
+        "item-average": "anomaly_lab.attacks.simulated:ItemAverage",
+        "inverted": "anomaly_lab.attacks.simulated:Inverted",
+        "perturbed": "anomaly_lab.attacks.simulated:Perturbed",
+        "random": "anomaly_lab.attacks.shilling:RandomAttack",
+        "average": "anomaly_lab.attacks.shilling:AverageAttack",
+        "bandwagon": "anomaly_lab.attacks.shilling:Bandwagon",
+        "reverse-bandwagon": "anomaly_lab.attacks.shilling:ReverseBandwagon",
+        "segment": "anomaly_lab.attacks.shilling:Segment",
+        "love-hate": "anomaly_lab.attacks.shilling:LoveHate",
+        "popular": "anomaly_lab.attacks.shilling:Popular",
+        "average-over-popular": "anomaly_lab.attacks.shilling:AverageOverPopular",
+        "power-user": "anomaly_lab.attacks.shilling:PowerUser",
     },
 )
 

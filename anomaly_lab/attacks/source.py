@@ -52,6 +52,16 @@ class Source:
         overall = np.nanmean(values) if known.any() else 0.5
         return np.asarray((np.nansum(values, axis=0) + 5 * overall) / (known.sum(axis=0) + 5), dtype=float)
 
+    @cached_property
+    def item_spreads(self) -> FloatArray:
+        """Damped standard deviation of each item's known ratings about its damped mean, in [0, 1]."""
+        values = self.values(self.levels)
+        squares = (values - self.item_means) ** 2
+        known = ~np.isnan(values)
+        overall = np.nanmean(squares) if known.any() else 0.0
+        damped = (np.nansum(squares, axis=0) + 5 * overall) / (known.sum(axis=0) + 5)
+        return np.asarray(np.sqrt(damped), dtype=float)
+
     def values(self, levels: AnyArray) -> FloatArray:
         """Return levels as numbers in [0, 1], NaN where there is none or it is unknown."""
         return np.asarray(np.append(self.scale.values, np.nan)[levels], dtype=float)
