@@ -21,7 +21,7 @@ class RandomRound:
     users, items, ratings : ndarray of shape (n_rows,)
         The rows. Users are called 0, 1, …; an item may be rated twice.
     fake : ndarray of shape (n_users,)
-        1 for a generated user, 0 for a genuine one.
+        0 for a genuine user; for a generated one 1, or its kind.
     scale : RatingScale
         What the ratings mean.
     """
@@ -57,7 +57,13 @@ class RandomRound:
 
 
 def random_round(
-    scale: RatingScale = STARS, *, seed: int = 0, n_users: int = 120, n_items: int = 60, n_fakes: int = 24
+    scale: RatingScale = STARS,
+    *,
+    seed: int = 0,
+    n_users: int = 120,
+    n_items: int = 60,
+    n_fakes: int = 24,
+    n_kinds: int = 1,
 ) -> RandomRound:
     """Return random raters: genuine ones follow an item's appeal and quality, generated ones neither.
 
@@ -69,9 +75,12 @@ def random_round(
         Seed of the round's randomness.
     n_users, n_items, n_fakes : int
         Its size; the first users are the generated ones.
+    n_kinds : int
+        Number of kinds that its labels name in turn; the kinds differ in nothing else.
     """
     rng = np.random.default_rng(seed)
-    fake = (np.arange(n_users) < n_fakes).astype(np.int64)
+    number = np.arange(n_users)
+    fake = np.where(number < n_fakes, 1 + number % n_kinds, 0)
     appeal, quality = rng.dirichlet(np.full(n_items, 0.7)), rng.uniform(0.1, 0.9, n_items)
     users, items, opinions = [], [], []
     for user in range(n_users):

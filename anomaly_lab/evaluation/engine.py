@@ -12,9 +12,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from anomaly_lab.errors import ContractError
+from anomaly_lab.evaluation.class_scores import class_scores
+from anomaly_lab.evaluation.composite import class_metrics
 from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
 from anomaly_lab.evaluation.metrics import best_f1_threshold, mean_interval, roc_auc_variance, score_metrics
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.ratings.pool import restore_ids
+from anomaly_lab.space import defaults
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
@@ -37,7 +41,7 @@ class FoldResult:
     name : str
         The fold's name.
     metrics : dict of str to float
-        Every metric of `score_metrics`, and ``auc_variance``.
+        Every metric of `score_metrics`, and ``auc_variance``; if asked for, those of `class_metrics`.
     threshold : float
         Chosen on out-of-fold scores of the training users.
     scale : float
@@ -121,6 +125,7 @@ def run(
     *,
     seed: int,
     thresholds: bool = True,
+    kinds: bool = False,
 ) -> RunResult:
     """Run one model with one set of hyperparameters on every fold of a question.
 
@@ -141,6 +146,8 @@ def run(
     thresholds : bool
         Whether to choose a threshold on out-of-fold scores (three more fits a fold); without it, only metrics that
         need none are of use.
+    kinds : bool
+        Whether to score classes too, in folds whose training labels name kinds and whose truth does.
 
     Raises
     ------
@@ -151,13 +158,16 @@ def run(
     results = []
     with threadpool_limits(1):  # one numeric thread a worker: the same sums in the same order wherever it runs
         for number, fold in enumerate(folds):
-            scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
+            fitted, scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
             threshold, scale = float(np.median(scores)), 1.0
             if thresholds:
                 with watch("threshold"):
                     threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
             metrics = score_metrics(fold.truth, scores, threshold, fold.kinds)
             metrics["auc_variance"] = roc_auc_variance(fold.truth, scores)
+            if kinds:
+                with watch("kinds"):
+                    metrics |= _class_metrics(name, fitted, fold, store, scores, (threshold, scale), [seed, number, 0])
             results.append(FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth))
     return RunResult(name, dict(params), seed, tuple(results), watch.seconds)
 
@@ -168,7 +178,7 @@ def choose_threshold(
     """Return the threshold with the best F1 on the training users' out-of-fold scores, and their spread."""
     truth, scores = [], []
     for number, inner in enumerate(inner_folds(fold), start=1):
-        scores.append(_fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch()))
+        scores.append(_fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch())[1])
         truth.append(inner.truth)
     out_of_fold = np.concatenate(scores)
     spread = float(np.std(out_of_fold))
@@ -177,9 +187,7 @@ def choose_threshold(
 
 def query_ids(fold: Fold) -> AnyArray:
     """Return the ids of a fold's query users as their file names them."""
-    batch = fold.pool.batches[fold.pool.batch_of[fold.query[0]]]
-    ids: AnyArray = batch.user_ids[fold.pool.row_of[fold.query]]
-    return ids
+    return restore_ids(fold.pool, fold.query)
 
 
 def _fit_and_score(
@@ -190,15 +198,37 @@ def _fit_and_score(
     store: FeatureStore,
     seed: list[int],
     watch: Stopwatch,
-) -> FloatArray:
+) -> tuple[Model, FloatArray]:
     train, query = train_view(fold, store), query_view(fold, store)
     with watch("features"):
         train.features(getattr(model, "families", None))
-    fitted: Model = model(**params)
+    fitted: Model = model(**_without(model, params, fold))
     with watch("fit"):
         fitted.fit(train, rng=np.random.default_rng(seed))
     with watch("score"):
-        return checked_scores(name, fitted.score(query), len(fold.query))
+        return fitted, checked_scores(name, fitted.score(query), len(fold.query))
+
+
+def _class_metrics(
+    name: str,
+    fitted: Model,
+    fold: Fold,
+    store: FeatureStore,
+    scores: FloatArray,
+    calibration: tuple[float, float],
+    seed: list[int],
+) -> dict[str, float]:
+    train, query = train_view(fold, store), query_view(fold, store)
+    if fold.kinds is None or train.kinds is None:
+        return {}
+    return class_metrics(fold.kinds, class_scores(name, fitted, train, query, scores, calibration, seed=seed))
+
+
+def _without(model: type, params: Mapping[str, Any], fold: Fold) -> dict[str, Any]:
+    """Return hyperparameters that keep a model from simulating the kind that a fold leaves out."""
+    if fold.left_out is None or "without" not in defaults(model):
+        return dict(params)
+    return {**params, "without": (*params.get("without", defaults(model)["without"]), fold.left_out)}
 
 
 def checked_scores(name: str, scores: Any, n_queries: int) -> FloatArray:

@@ -37,7 +37,10 @@ class Fold:
     kinds : ndarray of shape (n_queries,), optional
         How they were generated.
     known_kinds : ndarray of shape (n_users,), optional
-        Kinds of the users whose label is visible, -1 hidden.
+        Kinds of the users whose label is visible, -1 hidden or not named.
+    left_out : str, optional
+        The rating kind by which the query's generated users were simulated: a model that simulates fakes of its own,
+        and says so by a parameter ``without``, is given its name there and must not learn from it.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Fold:
     truth: IntArray
     kinds: IntArray | None = None
     known_kinds: IntArray | None = None
+    left_out: str | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +66,7 @@ class Train:
     store : FeatureStore
         Where features come from.
     kinds : ndarray of shape (n_users,), optional
-        Kinds of users whose label is visible.
+        Kinds of users whose label is visible, -1 where hidden or not named; None if no known fake has a named kind.
     """
 
     pool: RatingPool
@@ -125,7 +129,8 @@ class Query:
 
 def train_view(fold: Fold, store: FeatureStore) -> Train:
     """Return what a model may learn from in a fold."""
-    return Train(fold.pool, fold.visible, store, fold.known_kinds)
+    named = fold.known_kinds is not None and bool((fold.known_kinds > 0).any())
+    return Train(fold.pool, fold.visible, store, fold.known_kinds if named else None)
 
 
 def query_view(fold: Fold, store: FeatureStore) -> Query:

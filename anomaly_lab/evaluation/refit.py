@@ -111,6 +111,6 @@ def target_fold(rounds: Sequence[Round], batch: RatingBatch) -> Fold:
         if one.labels is None:
             raise DataError(f"{one.path or one.name}: a round to learn from must have labels, found none")
         visible[joint.positions(number)] = one.labels.fake
-        kinds[joint.positions(number)] = one.labels.fake if one.labels.kinds is None else one.labels.kinds
+        kinds[joint.positions(number)] = one.labels.named_kinds
     query = np.sort(joint.positions(len(rounds)))
     return Fold(batch.source, joint, visible, query, np.empty(0, dtype=np.int64), known_kinds=kinds)

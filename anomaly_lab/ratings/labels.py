@@ -31,6 +31,11 @@ class Labels:
     fake: IntArray
     kinds: IntArray | None = None
 
+    @property
+    def named_kinds(self) -> IntArray:
+        """Kinds: 0 for genuine users, -1 for generated ones whose kind nobody named, shape (n_users,)."""
+        return -self.fake if self.kinds is None else self.kinds
+
     @classmethod
     def for_batch(
         cls,

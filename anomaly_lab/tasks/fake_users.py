@@ -13,6 +13,7 @@ from anomaly_lab.evaluation.folds import HIDDEN, Fold, parts, parts_possible
 from anomaly_lab.evaluation.metrics import MetricSpec
 from anomaly_lab.ratings.labels import Labels, Round
 from anomaly_lab.ratings.pool import RatingPool, pool
+from anomaly_lab.tasks.kind_out import leave_kind_out
 from anomaly_lab.types import IntArray
 
 PROTOCOLS = {
@@ -20,6 +21,9 @@ PROTOCOLS = {
     "in-round": "stratified five-fold cross-validation within each round",
     "forward": "each round but the first queried once, trained on earlier ones only",
 }
+LEAVE_KIND_OUT = "leave-kind-out"
+FURTHER_PROTOCOLS = {LEAVE_KIND_OUT: "each kind of fakes in turn unlabelled, scored against held-out genuine users"}
+"""Measured beside a ranking, never ranked by: tuning on them would use up what they tell."""
 IN_ROUND_PARTS = 5
 
 
@@ -41,7 +45,7 @@ class FakeUsers:
         rounds : sequence of Round
             Labelled rounds, oldest first.
         protocol : str
-            One of `PROTOCOLS`.
+            One of `PROTOCOLS` or `FURTHER_PROTOCOLS`.
         """
         if protocol == "in-round":
             for one in rounds:
@@ -50,6 +54,8 @@ class FakeUsers:
             joint = pool([one.ratings for one in rounds])
             for number in range(len(rounds)):
                 yield query_round(joint, rounds, number)
+        elif protocol == LEAVE_KIND_OUT:
+            yield from leave_kind_out(rounds)
         else:
             for number in range(1, len(rounds)):
                 earlier = rounds[: number + 1]
@@ -64,7 +70,7 @@ def query_round(joint: RatingPool, rounds: Sequence[Round], queried: int) -> Fol
         if number != queried:
             labels = _labels(one)
             visible[joint.positions(number)] = labels.fake
-            kinds[joint.positions(number)] = labels.fake if labels.kinds is None else labels.kinds
+            kinds[joint.positions(number)] = labels.named_kinds
     labels = _labels(rounds[queried])
     query = np.sort(joint.positions(queried))
     row = joint.row_of[query]
@@ -95,7 +101,7 @@ def _in_round(one: Round) -> Iterator[Fold]:
             query=part,
             truth=fake[part],
             kinds=None if labels.kinds is None else kinds[part],
-            known_kinds=_hide(kinds, part),
+            known_kinds=_hide(labels.named_kinds[alone.row_of], part),
         )
 
 

@@ -10,7 +10,11 @@ from functools import cached_property
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.evaluation.folds import Fold
 from anomaly_lab.ratings.labels import Round
-from anomaly_lab.tasks.fake_users import PROTOCOLS, FakeUsers
+from anomaly_lab.tasks.fake_users import FURTHER_PROTOCOLS, PROTOCOLS, FakeUsers
+
+NEED_TWO_ROUNDS = ("next-round", "forward")
+ORDERED = ("forward", "leave-kind-out")
+"""Protocols to which it matters which round is the newest."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,7 +26,7 @@ class Question:
     rounds : tuple of Round
         Labelled rounds, oldest first.
     protocol : str
-        How they are asked: ``next-round``, ``in-round`` or ``forward``.
+        How they are asked: ``next-round``, ``in-round``, ``forward`` or ``leave-kind-out``.
     task : FakeUsers
         What is asked.
 
@@ -39,8 +43,9 @@ class Question:
     task: FakeUsers = field(default_factory=FakeUsers)
 
     def __post_init__(self) -> None:
-        if self.protocol not in PROTOCOLS:
-            raise ConfigError(f"--protocol must be one of {', '.join(PROTOCOLS)}, found '{self.protocol}'")
+        known = {**PROTOCOLS, **FURTHER_PROTOCOLS}
+        if self.protocol not in known:
+            raise ConfigError(f"--protocol must be one of {', '.join(known)}, found '{self.protocol}'")
         if not self.rounds:
             raise DataError("at least one labelled round must be given; use --round FILE")
         for one in self.rounds:
@@ -53,7 +58,7 @@ class Question:
                     f"each round must be given once, found the ratings of {self.rounds[digests.index(digest)].name} "
                     f"again in {self.rounds[number].name}"
                 )
-        if self.protocol != "in-round" and len(self.rounds) < 2:
+        if self.protocol in NEED_TWO_ROUNDS and len(self.rounds) < 2:
             raise ConfigError(
                 f"protocol {self.protocol} needs two labelled rounds, found one; give another --round or use in-round"
             )
@@ -69,7 +74,7 @@ class Question:
         rounds = [
             f"{one.ratings.digest}{one.labels.digest(one.ratings)}" for one in self.rounds if one.labels is not None
         ]
-        if self.protocol != "forward":
+        if self.protocol not in ORDERED:
             rounds.sort()
         text = "\n".join([self.task.name, str(self.task.version), self.protocol, *rounds])
         return hashlib.sha256(text.encode()).hexdigest()
