@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from anomaly_lab.errors import ConfigError, LabError
-from experiments import cli_handin
+from experiments import cli_attacks, cli_describe, cli_evaluate, cli_handin
 from experiments.options import AsJson, Columns, Families, Rounds, Scale, StoreFolder, TeamFile, pairs, scale_of, split
 
 app = typer.Typer(
@@ -33,6 +33,9 @@ def tune(
     timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of proposals and fits.  [default: 0]")] = None,
     protocol: Annotated[str | None, typer.Option(help="next-round, in-round or forward.")] = None,
+    kind_out: Annotated[
+        bool | None, typer.Option(help="Leave-kind-out for every winner.  [default: where labels name kinds]")
+    ] = None,
     store: Annotated[Path | None, typer.Option(help="The lab's folder.  [default: lab]")] = None,
     families: Families = None,
     features: TeamFile = None,
@@ -57,6 +60,7 @@ def tune(
         "timeout": timeout,
         "seed": seed,
         "protocol": protocol,
+        "kind_out": kind_out,
         "store": str(store) if store else None,
         "families": split(families),
         "features": str(features) if features else None,
@@ -113,52 +117,10 @@ def leaderboard(
         show.print_board(board)
 
 
-@app.command()
-def evaluate(
-    model: Annotated[str, typer.Argument(help="A registered detector.")],
-    train: Annotated[list[Path], typer.Option(help="A labelled round to learn from; repeatable.")],
-    test: Annotated[list[Path] | None, typer.Option(help="A labelled round to score; none: in-round folds.")] = None,
-    settings: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter: name=value.")] = None,
-    seeds: Annotated[int, typer.Option(help="Number of seeds, from 0.", min=1)] = 1,
-    families: Families = None,
-    features: TeamFile = None,
-    scale: Scale = None,
-    columns: Columns = None,
-    as_json: AsJson = False,
-) -> None:
-    """Fit a detector at given parameters and score labelled rounds with it."""
-    from anomaly_lab.ratings.readers import read_rounds
-    from anomaly_lab.registry import DEFAULT_FAMILIES
-    from experiments import show
-    from experiments.evaluate import evaluate as run_evaluate
-    from experiments.evaluate import summary
-
-    rounds = read_rounds(
-        [*train, *(test or [])], scale=scale_of(scale), columns=pairs(columns) or None, require_labels=True
-    )
-    table = run_evaluate(
-        model,
-        rounds[: len(train)],
-        rounds[len(train) :],
-        params=pairs(settings, "--set"),
-        seeds=range(seeds),
-        families=split(families) or DEFAULT_FAMILIES,
-        features=features,
-    )
-    means = summary(table)
-    if as_json:
-        typer.echo(
-            show.to_json({"model": model, "runs": show.records(table), "summary": means.to_dict(orient="index")})
-        )
-        return
-    show.print_table(table, title=f"{model} on scale {rounds[0].ratings.scale.name}")
-    if seeds > 1:
-        show.print_table(means.reset_index(names="metric"), title=f"mean and spread over {seeds} seeds")
-    if not test:
-        typer.echo("in-round: this does not predict the next round, whose fakes may be new")
+app.command()(cli_evaluate.evaluate)
 
 
-for command in (cli_handin.export, cli_handin.score, cli_handin.record):
+for command in (cli_handin.export, cli_handin.score, cli_handin.record, cli_attacks.attacks, cli_attacks.simulate):
     app.command()(command)
 
 
@@ -200,23 +162,7 @@ def check(name: Annotated[str, typer.Argument(help="A registered detector.")], a
         raise ConfigError(f"'{name}' fails {int((~table['passed']).sum())} of {len(table)} checks; see above")
 
 
-@app.command()
-def describe(
-    files: Annotated[list[Path], typer.Argument(help="Files of ratings, read on one scale.")],
-    scale: Scale = None,
-    columns: Columns = None,
-    as_json: AsJson = False,
-) -> None:
-    """Say what files of ratings hold."""
-    from anomaly_lab.ratings.readers import read_rounds
-    from experiments import show
-    from experiments.describe import describe as run_describe
-
-    table = run_describe(read_rounds(files, scale=scale_of(scale), columns=pairs(columns) or None))
-    if as_json:
-        typer.echo(show.to_json(table.to_dict()))
-    else:
-        show.print_table(table.reset_index(names=""))
+app.command()(cli_describe.describe)
 
 
 @app.command()

@@ -1,5 +1,8 @@
 """What a file of ratings is said to hold."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 
@@ -45,3 +48,31 @@ def test_facts(fact, first, second, described):
 def test_later_files_are_compared_with_the_first(described):
     assert described.loc["user ids shared with first", "second"].startswith("2 ")
     assert described.loc["digest"].nunique() == 2
+
+
+def test_a_batch_is_compared_with_training_rounds(cli, files):
+    ran = cli("describe", files["next"], "--against", files["a"], "--against", files["b"])
+    assert ran.code == 0
+    assert "next against a + b" in ran.out
+    assert "of this batch can" in ran.out
+    assert "users with a training user's profile" in ran.out
+
+
+def test_comparisons_are_printed_as_json_and_do_not_depend_on_labels(cli, files, tmp_path):
+    with np.load(files["a"]) as arrays:
+        np.savez(tmp_path / "a.npz", X=arrays["X"])
+    labelled, hidden = (
+        json.loads(cli("describe", files["next"], "--against", a, "--against", files["b"], "--json").out)
+        for a in (files["a"], tmp_path / "a.npz")
+    )
+    assert labelled["against"] == hidden["against"]
+    found = labelled["against"]["next"]
+    assert 0 <= found["told_apart"]["batch"] <= 1
+    assert {one["family"] for one in found["families"]} == {"profile", "agreement", "popularity", "likelihood"}
+    assert sum(one["batch"] for one in found["shares"]) == pytest.approx(1)
+
+
+def test_a_round_cannot_be_compared_with_itself(cli, files, tmp_path):
+    ran = cli("describe", files["a"], "--against", shutil.copy(files["a"], tmp_path / "copy.npz"))
+    assert ran.code == 2
+    assert "must not be one of the rounds it is compared with" in ran.err
