@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -64,23 +65,58 @@ def write_course(
         fake_share=fake_share,
         difficulty=difficulty,
     )
+    return write_rounds(folder, rounds)
+
+
+def write_rounds(
+    folder: str | Path, rounds: Sequence[Round], *, kinds: bool = False, notes: Mapping[str, str] | None = None
+) -> list[Path]:
+    """Write rounds with labels and kinds as the files of a course, the last one without its labels.
+
+    Files are as in :func:`write_course`; ratings are float64 where a level of the scale is no whole number.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where to write; made if it does not exist.
+    rounds : sequence of Round
+        Oldest first, users and items called by whole numbers.
+    kinds : bool
+        Whether labelled rounds hold ``yy`` too.
+    notes : mapping of str to str, optional
+        Further files: name and text.
+
+    Returns
+    -------
+    paths : list of Path
+        The rounds, the truth of the last one, then the notes.
+
+    Raises
+    ------
+    DataError
+        If the folder cannot be written.
+    """
     try:
-        return _write(Path(folder), _files(rounds))
+        return _write(Path(folder), {**_files(rounds, kinds), **(notes or {})})
     except OSError as error:
         raise DataError(f"{folder}: must be a folder that can be written, found: {error.strerror}") from error
 
 
-def _files(rounds: list[Round]) -> dict[str, dict[str, AnyArray]]:
+def _files(rounds: Sequence[Round], kinds: bool) -> dict[str, dict[str, AnyArray] | str]:
     """Return the arrays of each file by its name."""
     *labelled, last = rounds
-    files = {f"{one.name}_labelled.npz": {"X": _ratings(one), "y": _truth(one)["y"]} for one in labelled}
+    keys = ("y", "yy") if kinds else ("y",)
+    shown = {one.name: {key: _truth(one)[key] for key in keys} for one in labelled}
+    files = {f"{one.name}_labelled.npz": {"X": _ratings(one), **shown[one.name]} for one in labelled}
     return {**files, f"{last.name}.npz": {"X": _ratings(last)}, f"{last.name}_truth.npz": _truth(last)}
 
 
 def _ratings(one: Round) -> AnyArray:
     batch = one.ratings
-    levels = np.asarray(batch.scale.levels)[batch.ratings]
-    rows = np.column_stack([batch.user_ids[batch.users], batch.item_ids[batch.items], levels]).astype(np.int32)
+    levels = np.asarray(batch.scale.levels)
+    dtype = np.int32 if (levels % 1 == 0).all() else np.float64
+    columns = [batch.user_ids[batch.users], batch.item_ids[batch.items], levels[batch.ratings]]
+    rows = np.column_stack(columns).astype(dtype)
     return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
 
 
@@ -95,12 +131,16 @@ def _truth(one: Round) -> dict[str, AnyArray]:
     }
 
 
-def _write(folder: Path, files: dict[str, dict[str, AnyArray]]) -> list[Path]:
+def _write(folder: Path, files: Mapping[str, dict[str, AnyArray] | str]) -> list[Path]:
     folder.mkdir(parents=True, exist_ok=True)
     # Drafts lie inside the folder, for only within one file system is a move all or nothing.
     with tempfile.TemporaryDirectory(dir=folder, prefix=".course-") as drafts:
-        for name, arrays in files.items():
-            np.savez_compressed(Path(drafts) / name, allow_pickle=False, **arrays)
+        for name, content in files.items():
+            draft = Path(drafts) / name
+            if isinstance(content, str):
+                draft.write_text(content, encoding="utf-8")
+            else:
+                np.savez_compressed(draft, allow_pickle=False, **content)
         for name in files:
             os.replace(Path(drafts) / name, folder / name)
     return [folder / name for name in files]
