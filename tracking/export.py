@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,13 @@ import pandas as pd
 
 from anomaly_lab.detectors.champion import CalibratedDetector
 from anomaly_lab.errors import ConfigError
+from anomaly_lab.evaluation.drift import MIN_USERS, unusual
+from anomaly_lab.evaluation.drift_words import warnings
 from anomaly_lab.evaluation.refit import Refit, refit
+from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.readers import read_rounds
+from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.question import Question
 from tracking.champion import UnsafeModelError, mark_refit_only, register
 from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
@@ -120,8 +124,9 @@ def export(
     target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
     fitted, more = _refit(opened, chosen, asked, target, features, flag_rate)
     table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})
-    notes += more + _notes(table, asked, target, flag_rate)
-    facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate)
+    apart, further = _drift(opened, asked, target)
+    notes += more + _notes(table, asked, target, flag_rate) + further
+    facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate) | {"drift": apart}
     manifest = hand_in(out, fitted.user_ids, fitted.scores, chosen_form, facts)
     version, more = _remember(opened, chosen, fitted, target, out, manifest)
     return Exported(out, manifest, table, chosen.info.run_id, version, notes + more)
@@ -159,6 +164,19 @@ def _notes(table: pd.DataFrame, asked: Question, target: Round, flag_rate: float
         trained = float(np.mean([one.labels.fake.mean() for one in asked.rounds if one.labels is not None]))
         notes += unlike_training(float(table["flagged"].mean()), trained)
     return notes
+
+
+def _drift(store: Store, asked: Question, target: Round) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return how far the batch is from the training rounds, and a warning if that is far more than usual.
+
+    None for batches too small to say.
+    """
+    batches = [one.ratings for one in (*asked.rounds, target)]
+    if min(batch.n_users for batch in batches) < MIN_USERS:
+        return None, []
+    seen = FeatureStore(DEFAULT_FAMILIES, store.feature_cache)
+    told_apart, levels = unusual(batches[-1], batches[:-1], seen)
+    return {"told_apart": asdict(told_apart), "levels": asdict(levels)}, warnings(told_apart, levels)
 
 
 def unlike_training(share: float, trained: float) -> list[str]:

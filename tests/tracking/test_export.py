@@ -96,6 +96,30 @@ def test_a_threshold_that_flags_unlike_training_is_warned_of():
     assert unlike_training(1.0, 0.1) == []  # flagging everyone has a warning of its own
 
 
+def test_a_batch_far_from_the_training_rounds_is_warned_of(lab, tiny_rounds, tmp_path):
+    with np.load(tiny_rounds["next"]) as arrays:
+        odd = arrays["X"].copy()
+    odd[:, 2] = np.where(odd[:, 2] == 0, 1, -odd[:, 2])
+    np.savez(tmp_path / "odd.npz", X=odd)
+    usual = export(tiny_rounds["next"], tmp_path / "a.npz", store=lab)
+    warned = export(tmp_path / "odd.npz", tmp_path / "b.npz", store=lab)
+    assert not any("training rounds from each other" in note for note in usual.notes)
+    assert sum("far more than training rounds from each other" in note for note in warned.notes) == 2
+    told = [json.loads(one.manifest.read_text())["drift"]["told_apart"] for one in (usual, warned)]
+    assert [one["far_more"] for one in told] == [False, True]
+    assert told[0]["batch"] < told[1]["batch"]
+    assert told[0]["rounds"]
+
+
+def test_a_batch_of_a_few_users_is_exported_without_a_word_on_drift(lab, tiny_rounds, tmp_path):
+    with np.load(tiny_rounds["next"]) as arrays:
+        few = arrays["X"][arrays["X"][:, 0] < np.unique(arrays["X"][:, 0])[10]]
+    np.savez(tmp_path / "few.npz", X=few)
+    exported = export(tmp_path / "few.npz", tmp_path / "s.npz", store=lab)
+    assert json.loads(exported.manifest.read_text())["drift"] is None
+    assert len(exported.table) == 10
+
+
 def test_moved_rounds_can_be_given_in_any_order_and_give_the_same_scores(lab, tiny_rounds, tmp_path):
     moved = [shutil.copy(tiny_rounds[name], tmp_path / f"{name}.npz") for name in ("r2", "r1")]
     here = export(tiny_rounds["next"], tmp_path / "a.npz", store=lab)
