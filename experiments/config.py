@@ -19,6 +19,7 @@ KNOWN: dict[str, type | tuple[type, ...]] = {
     "timeout": (int, float),
     "seed": int,
     "protocol": str,
+    "kind_out": bool,
     "scale": str,
     "store": str,
 }
@@ -41,7 +42,7 @@ def read_config(path: Path) -> dict[str, Any]:
     for key, value in settings.items():
         if key not in KNOWN:
             raise ConfigError(f"{path}: there is no setting '{key}'; known: {', '.join(KNOWN)}")
-        if not isinstance(value, KNOWN[key]) or isinstance(value, bool):
+        if not isinstance(value, KNOWN[key]) or (isinstance(value, bool) and KNOWN[key] is not bool):
             raise ConfigError(f"{path}: '{key}' must be of type {_name(KNOWN[key])}, found {value!r}")
         if isinstance(value, list) and not (value and all(isinstance(one, str) for one in value)):
             raise ConfigError(f"{path}: '{key}' must be a list of one or more strings, found {value!r}")

@@ -68,6 +68,8 @@ class Driver:
         Called with a line, the number of trials done and the number wanted.
     deadline : float, optional
         On the monotonic clock; no trial begins later.
+    kind_out : bool
+        Whether winners are measured by leave-kind-out, too.
     """
 
     def __init__(
@@ -80,9 +82,10 @@ class Driver:
         seed: int,
         report: Report,
         deadline: float | None = None,
+        kind_out: bool = False,
     ) -> None:
         self.bench, self.store, self.models = bench, store, models
-        self.trials, self.seed, self.deadline = trials, seed, deadline
+        self.trials, self.seed, self.deadline, self.kind_out = trials, seed, deadline, kind_out
         self.recorder = Recorder(store, bench.question)
         self.contestants: list[Contestant] = []
         self._report = report
@@ -249,7 +252,7 @@ class Driver:
     def _winners(self, executor: Executor) -> None:
         best = [(one, one.study.best) for one in self.contestants]
         winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]
-        measure_winners(winners, executor, self.recorder, self.report)
+        measure_winners(winners, executor, self.recorder, self.report, kind_out=self.kind_out)
 
     def _close(self, one: Contestant, status: str) -> None:
         best = one.study.best

@@ -16,9 +16,13 @@ from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.pool import pool
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import parse_params
-from anomaly_lab.tasks.fake_users import query_round
+from anomaly_lab.tasks.fake_users import LEAVE_KIND_OUT, query_round
 from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families
+
+RANKINGS = ("seed", "query", "auc", "average_precision", "auc_se")
+"""What is told of a kind left out: nothing that needs a threshold, for none is chosen."""
+OF_KINDS = ("auc_kind_", "auc_class_")
 
 
 def evaluate(
@@ -26,6 +30,7 @@ def evaluate(
     train: Sequence[Round],
     test: Sequence[Round] = (),
     *,
+    protocol: str | None = None,
     params: Mapping[str, str] | None = None,
     seeds: Iterable[int] = (0,),
     families: Sequence[str] = DEFAULT_FAMILIES,
@@ -42,6 +47,8 @@ def evaluate(
     test : sequence of Round
         Labelled rounds to score, each by itself; without any, the training rounds are cross-validated in-round, which
         says nothing about the next round.
+    protocol : str, optional
+        How to ask the training rounds instead of scoring others: in-round, next-round, forward or leave-kind-out.
     params : mapping of str to str, optional
         Hyperparameters as text; those not given stand at their defaults.
     seeds : iterable of int
@@ -54,14 +61,15 @@ def evaluate(
     Returns
     -------
     DataFrame
-        One row a seed and queried round, with ``seed``, ``query`` and every metric.
+        One row a seed and queried round, part of it or kind left out, with ``seed``, ``query`` and every metric; where
+        labels name kinds, those of class scores too.
 
     Raises
     ------
     ConfigError
-        If a name or parameter is unknown.
+        If a name or parameter is unknown, or rounds to score are given beside a protocol.
     DataError
-        If a round has no labels.
+        If a round has no labels, or the protocol asks more of the rounds.
     """
     cls = MODELS.load(model)
     parsed = parse_params(cls, params or {}, model)
@@ -69,16 +77,53 @@ def evaluate(
     store = FeatureStore(tuple(families), team=None if features is None else TeamFeatures.read(features))
     if not train:
         raise ConfigError("--train must name at least one labelled round")
-    Question((*train, *test), "in-round")  # every round is labelled and given once
-    folds = [_fold(train, one) for one in test] if test else list(Question(tuple(train), "in-round").folds())
-    rows = [row for seed in seeds for row in _rows(run(model, cls, parsed, folds, store, seed=seed))]
-    return pd.DataFrame(rows)
+    folds = _folds(train, test, protocol)
+    left_out = protocol == LEAVE_KIND_OUT
+    settings = {"thresholds": not left_out, "kinds": not left_out}
+    rows = [row for seed in seeds for row in _rows(run(model, cls, parsed, folds, store, seed=seed, **settings))]
+    table = pd.DataFrame(rows)
+    return table[[*RANKINGS]] if left_out else table
 
 
-def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Return mean and standard deviation over seeds of each seed's mean over queried rounds, one row a metric."""
-    by_seed = table.drop(columns="query").groupby("seed").mean()
+def summary(table: pd.DataFrame, protocol: str | None = None) -> pd.DataFrame:
+    """Return mean and standard deviation over seeds of each seed's mean over queried rounds, one row a metric.
+
+    For leave-kind-out there are also ``auc_kind_out``, the mean over kinds, and ``auc_worst_kind``, the lowest of each
+    seed.
+    """
+    grouped = table.drop(columns="query").groupby("seed")
+    by_seed = grouped.mean()
+    if protocol == LEAVE_KIND_OUT:
+        by_seed = by_seed.assign(auc_kind_out=by_seed["auc"], auc_worst_kind=grouped["auc"].min())
     return pd.DataFrame({"mean": by_seed.mean(), "sd": by_seed.std(ddof=1), "seeds": len(by_seed)})
+
+
+def of_kinds(table: pd.DataFrame) -> list[str]:
+    """Return the columns that speak of one kind or class each, and the composites."""
+    named = [name for name in table.columns if name.startswith(OF_KINDS)]
+    return [name for name in ("composite", "mean_ovr_auc") if name in table.columns] + named
+
+
+def in_words(table: pd.DataFrame, protocol: str | None) -> str:
+    """Return what a reader must know of an evaluation; empty if its figures speak for themselves."""
+    if protocol == "in-round":
+        return "in-round: this does not predict the next round, whose fakes may be new"
+    if protocol != LEAVE_KIND_OUT:
+        return ""
+    by_kind = table.groupby("query", sort=False)["auc"].mean()
+    return (
+        f"leave-kind-out: mean AUC {by_kind.mean():.3f} over {len(by_kind)} kinds that no label showed, "
+        f"worst {by_kind.min():.3f} ({by_kind.idxmin()})"
+    )
+
+
+def _folds(train: Sequence[Round], test: Sequence[Round], protocol: str | None) -> list[Fold]:
+    Question((*train, *test), "in-round")  # every round is labelled and given once
+    if test and protocol:
+        raise ConfigError(f"--protocol {protocol} asks the training rounds; give either --test or --protocol")
+    if test:
+        return [_fold(train, one) for one in test]
+    return list(Question(tuple(train), protocol or "in-round").folds())
 
 
 def _fold(train: Sequence[Round], test: Round) -> Fold:

@@ -25,12 +25,13 @@ HEADINGS = {
     "auc_in_round": "in-round",
     "optimism": "optimism",
     "auc_forward": "forward",
+    "auc_worst_kind": "worst kind",
     "real_auc": "real",
     "runs": "of",
     "seconds": "s",
     "why": "why this rank",
 }
-OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "real_auc")
+OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "auc_worst_kind", "real_auc")
 """Shown only where some run has them."""
 
 

@@ -53,6 +53,7 @@ def tune(
     jobs: int | None = None,
     seed: int = 0,
     protocol: str | None = None,
+    kind_out: bool | None = None,
     store: str | Path = DEFAULT_FOLDER,
     families: Sequence[str] = DEFAULT_FAMILIES,
     features: str | Path | None = None,
@@ -80,6 +81,9 @@ def tune(
         Of proposals and fits, 0 or more.
     protocol : str, optional
         ``next-round`` (default with two rounds or more), ``in-round`` or ``forward``.
+    kind_out : bool, optional
+        Whether each detector's best run is measured by leave-kind-out, too: on the kinds that labels name, else on
+        simulated ones, which takes longer. By default only where some round's labels name two kinds or more.
     store : path-like
         Folder of the lab.
     families : sequence of str
@@ -120,7 +124,10 @@ def tune(
         report(line, 0, 0)
     sweep(opened)
     deadline = None if timeout is None else time.monotonic() + timeout
-    driver = Driver(bench, opened, models, trials=trials, seed=seed, report=report, deadline=deadline)
+    kind_out = _kinds_to_leave_out(rounds) if kind_out is None else kind_out
+    driver = Driver(
+        bench, opened, models, trials=trials, seed=seed, report=report, deadline=deadline, kind_out=kind_out
+    )
     complete = driver.run(jobs or os.cpu_count() or 1)
     if not any(one.study.finished for one in driver.contestants):
         raise StoreError(_nothing_finished(opened, driver))
@@ -160,6 +167,12 @@ def check_settings(
     check_families(families)
     if detectors:
         choose_detectors(detectors, FakeUsers.name)
+
+
+def _kinds_to_leave_out(rounds: Sequence[Round]) -> bool:
+    """Return whether the labels of rounds name kinds enough to leave one out."""
+    named = [one.labels.kinds for one in rounds if one.labels is not None and one.labels.kinds is not None]
+    return len({kind for kinds in named for kind in kinds.tolist()} - {0}) > 1
 
 
 def _nothing_finished(store: Store, driver: Driver) -> str:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from anomaly_lab.errors import ContractError
+from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.tasks.fake_users import LEAVE_KIND_OUT
 from experiments.executors import Executor
 from experiments.workbench import Job, Outcome
 from tracking.plots import PLOTTED, log_plots
@@ -38,7 +40,12 @@ class Winner:
 
 
 def measure_winners(
-    winners: Sequence[Winner], executor: Executor, recorder: Recorder, report: Callable[[str], None]
+    winners: Sequence[Winner],
+    executor: Executor,
+    recorder: Recorder,
+    report: Callable[[str], None],
+    *,
+    kind_out: bool = False,
 ) -> None:
     """Add to each winner's run what it lacks; a part that fails is reported and left out.
 
@@ -52,9 +59,11 @@ def measure_winners(
         Of their question.
     report : callable
         Called with a line about what happened.
+    kind_out : bool
+        Whether to leave out one kind of fakes after the other, too.
     """
     runs = {one.run_id: recorder.store.client.get_run(one.run_id).data for one in winners}
-    further = [(one, job) for one in winners for job in _further(one.job, runs[one.run_id].metrics)]
+    further = [(one, job) for one in winners for job in _further(one.job, runs[one.run_id].metrics, kind_out)]
     plain = [one for one in winners if PLOTTED not in runs[one.run_id].tags]
     if further or plain:
         report("measuring every detector's best run: other protocols, importances, plots")
@@ -66,7 +75,15 @@ def measure_winners(
         log_plots(recorder.store, winner.run_id, _table(importance, report))
 
 
-def _further(job: Job, known: Mapping[str, float]) -> Iterator[Job]:
+def kind_out_metrics(result: RunResult) -> dict[str, float]:
+    """Return the mean and the lowest AUC over kinds that were left out, ``auc_kind_out`` and ``auc_worst_kind``."""
+    aucs = [fold.metrics["auc"] for fold in result.folds]
+    return {"auc_kind_out": sum(aucs) / len(aucs), "auc_worst_kind": min(aucs)}
+
+
+def _further(job: Job, known: Mapping[str, float], kind_out: bool) -> Iterator[Job]:
+    if kind_out and "auc_worst_kind" not in known:
+        yield replace(job, protocol=LEAVE_KIND_OUT, thresholds=False)
     for protocol, metric in FURTHER.get(job.protocol, {}).items():
         if metric not in known:
             yield replace(job, protocol=protocol, thresholds=False)
@@ -77,6 +94,9 @@ def _add_protocol(
 ) -> None:
     if outcome.result is None:
         report(f"{winner.job.detector} {protocol}: failed: {outcome.error}")
+        return
+    if protocol == LEAVE_KIND_OUT:
+        recorder.add_metrics(winner.run_id, kind_out_metrics(outcome.result))
         return
     auc = outcome.result.metrics["auc"]
     metrics = {FURTHER[winner.job.protocol][protocol]: auc}

@@ -29,6 +29,8 @@ COLUMNS = (
     "auc_in_round",
     "optimism",
     "auc_forward",
+    "auc_kind_out",
+    "auc_worst_kind",
     "real_auc",
     "runs",
     "seconds",
@@ -48,6 +50,8 @@ MEASURES = (
     "auc_in_round",
     "optimism",
     "auc_forward",
+    "auc_kind_out",
+    "auc_worst_kind",
     "real_auc",
     "seconds",
 )

@@ -31,6 +31,7 @@ def test_every_setting_is_read(write, tmp_path):
             timeout = 1.5
             seed = 7
             protocol = "forward"
+            kind_out = true
             scale = "-1,0,1"
             store = "../lab"
             """
