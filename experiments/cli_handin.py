@@ -19,7 +19,7 @@ def export(
     store: StoreFolder = Path("lab"),
     run: RunId = None,
     form: Annotated[
-        str | None, typer.Option(help="arr_0, predictions, npy, csv or codabench; by the suffix of --out.")
+        str | None, typer.Option(help="arr_0, predictions, npy, csv, codabench, probabilities, classes; by --out.")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Another key of an .npz.")] = None,
     flag_rate: Annotated[float | None, typer.Option(help="Flag this share of users instead of the threshold.")] = None,
@@ -86,10 +86,16 @@ def score(
         "f1": report.f1,
         "expected_auc": report.expected_auc,
     }
+    if report.composite is not None:
+        figures |= {"composite": report.composite, "mean_ovr_auc": report.mean_ovr_auc}
+        figures |= {f"auc_class_{kind}": auc for kind, auc in report.auc_by_class.items()}
     if as_json:
-        typer.echo(show.to_json(figures | {"users": report.n_users, "run": report.run_id, "notes": list(report.notes)}))
+        more = {"users": report.n_users, "run": report.run_id, "notes": list(report.notes)}
+        typer.echo(show.to_json(figures | more | {"mistakes": show.records(report.mistakes)}))
         return
     show.print_table(pd.DataFrame([figures]), title=f"{scores} on {report.n_users:,} users")
+    worst = report.mistakes["worst"].map(lambda ids: ", ".join(map(str, ids)))
+    show.print_table(report.mistakes.assign(worst=worst), title="missed and accused at 0.5, the worst by id")
     for note in report.notes:
         typer.echo(f"note: {note}")
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +13,20 @@ import numpy as np
 import pandas as pd
 
 from anomaly_lab.errors import DataError, StoreError
+from anomaly_lab.evaluation.composite import class_metrics
 from anomaly_lab.evaluation.metrics import score_metrics
+from anomaly_lab.evaluation.mistakes import mistakes
 from anomaly_lab.ratings.readers import read_labels, read_round
 from anomaly_lab.types import AnyArray, IntArray
-from tracking.forms import THRESHOLD, HandIn, read_scores, threshold_notes
+from tracking.class_forms import read_hand_in
+from tracking.forms import THRESHOLD, HandIn, threshold_notes
 from tracking.manifest import file_digest, read_manifest
 from tracking.read import find_run
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
 
-REAL = ("auc", "precision", "recall", "f1")
-"""Figures that are logged into the run, as ``real_<name>``."""
+BINARY = ("auc", "precision", "recall", "f1")
+REAL = (*BINARY, "composite", "mean_ovr_auc")
+"""Figures that are logged into the run where there are such, as ``real_<name>``."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,8 +47,14 @@ class ScoreReport:
         The run into which the figures were logged.
     expected_auc : float or None
         What that run promised.
+    mistakes : DataFrame
+        Missed generated and accused genuine users by kind; see `anomaly_lab.evaluation.mistakes.mistakes`.
     notes : list of str
         What to know of these figures.
+    composite, mean_ovr_auc : float or None
+        Of class scores: see `anomaly_lab.evaluation.composite`.
+    auc_by_class : dict of int to float
+        Of class scores, the AUC of each class against all others.
     """
 
     auc: float
@@ -55,7 +65,11 @@ class ScoreReport:
     auc_by_kind: dict[int, float]
     run_id: str | None
     expected_auc: float | None
+    mistakes: pd.DataFrame
     notes: list[str]
+    composite: float | None = None
+    mean_ovr_auc: float | None = None
+    auc_by_class: dict[int, float] = field(default_factory=dict)
 
 
 def score(
@@ -72,7 +86,8 @@ def score(
     Parameters
     ----------
     scores : path-like
-        The hand-in, in any form of `tracking.forms`: one score a user in ascending user id.
+        The hand-in, in any form of `tracking.forms`: one score a user in ascending user id, or, where the labels name
+        kinds, a row of class scores.
     labels : path-like
         Who was generated; see `anomaly_lab.ratings.readers.read_labels`.
     store : path-like
@@ -91,8 +106,8 @@ def score(
     StoreError
         If there is no such run.
     """
-    found = read_scores(scores, key)
     users, fake, kinds = read_labels(labels, columns=columns)
+    found, classes = read_hand_in(scores, key, kinds)
     order = np.argsort(users, kind="stable")
     users, fake, kinds = users[order], fake[order], None if kinds is None else kinds[order]
     manifest = read_manifest(scores)
@@ -105,14 +120,21 @@ def score(
     if manifest is not None:
         same_users(np.asarray(manifest["users"]), users, str(scores), str(labels))
     metrics = score_metrics(fake, found.scores, THRESHOLD, kinds)
+    if classes is not None and kinds is not None:
+        metrics |= class_metrics(kinds, classes)
     notes += threshold_notes(found.scores)
-    run_id, expected, more = _log(store, run, manifest, metrics, _digest(users, fake))
+    wrong = mistakes(users, fake, found.scores, THRESHOLD, kinds)
+    run_id, expected, more = _log(store, run, manifest, metrics, wrong, _digest(users, fake))
     return ScoreReport(
-        **{name: metrics[name] for name in REAL},
+        **{name: metrics[name] for name in BINARY},
         n_users=len(users),
-        auc_by_kind=_by_kind(metrics),
+        auc_by_kind=_by_number(metrics, "auc_kind_"),
+        composite=metrics.get("composite"),
+        mean_ovr_auc=metrics.get("mean_ovr_auc"),
+        auc_by_class=_by_number(metrics, "auc_class_"),
         run_id=run_id,
         expected_auc=expected,
+        mistakes=wrong,
         notes=notes + more,
     )
 
@@ -176,9 +198,13 @@ def _log(
     run: str | None,
     manifest: Mapping[str, Any] | None,
     metrics: Mapping[str, float],
+    wrong: pd.DataFrame,
     digest: str,
 ) -> tuple[str | None, float | None, list[str]]:
-    """Log the real figures; return the run, what it promised, and a note if there is no run to log into."""
+    """Log the real figures; return the run, what it promised, and a note if there is no run to log into.
+
+    Of the mistakes their numbers are kept; the ids of the worst would say who was generated.
+    """
     from mlflow.entities import Metric, RunTag
 
     wanted = run or (str(manifest["run"]) if manifest is not None else None)
@@ -194,14 +220,15 @@ def _log(
     now = int(time.time() * 1000)
     opened.client.log_batch(
         chosen.info.run_id,
-        metrics=[Metric(f"real_{name}", metrics[name], now, 0) for name in REAL],
+        metrics=[Metric(f"real_{name}", metrics[name], now, 0) for name in REAL if name in metrics],
         tags=[RunTag(PREFIX + "real_labels", digest)],
     )
+    table = wrong.drop(columns="worst").to_csv(index=False)
+    opened.client.log_text(chosen.info.run_id, table, f"scored/{digest[:10]}/mistakes.csv")
     return str(chosen.info.run_id), float(chosen.data.metrics["auc"]), []
 
 
-def _by_kind(metrics: Mapping[str, float]) -> dict[int, float]:
-    prefix = "auc_kind_"
+def _by_number(metrics: Mapping[str, float], prefix: str) -> dict[int, float]:
     return {int(name.removeprefix(prefix)): value for name, value in metrics.items() if name.startswith(prefix)}
 
 

@@ -1,7 +1,11 @@
 """Scoring: a hand-in against the truth as the course does it, refused by name where the course would waste a round."""
 
+from pathlib import Path
+
 import numpy as np
+import pandas as pd
 import pytest
+from pandas.testing import assert_frame_equal
 from sklearn.metrics import f1_score, precision_score, recall_score, roc_auc_score
 
 from anomaly_lab.errors import DataError, StoreError
@@ -44,13 +48,35 @@ def test_no_label_enters_the_store(lab, tiny_rounds, tmp_path):
     client = Store.open(lab).client
     before = client.get_run(exported.run_id)
     files = {one.path for one in client.list_artifacts(exported.run_id)}
-    score(exported.path, tiny_rounds["truth"], store=lab)
+    report = score(exported.path, tiny_rounds["truth"], store=lab)
     after = client.get_run(exported.run_id)
     new = set(after.data.metrics) - set(before.data.metrics)
     assert new == {"real_auc", "real_f1", "real_precision", "real_recall"}
     assert set(after.data.tags) - set(before.data.tags) == {"lab.real_labels"}
     assert len(after.data.tags["lab.real_labels"]) == 64
-    assert {one.path for one in client.list_artifacts(exported.run_id)} == files
+    assert {one.path for one in client.list_artifacts(exported.run_id)} == files | {"scored"}
+    folder = Path(client.download_artifacts(exported.run_id, "scored", tmp_path))
+    (kept,) = folder.rglob("*.*")
+    table = pd.read_csv(kept)
+    assert_frame_equal(table, report.mistakes[["kind", "mistake", "users", "wrong", "share"]], check_dtype=False)
+
+
+def test_missed_and_accused_users_are_named_by_kind(lab, tiny_rounds, tmp_path):
+    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab, flag_rate=0.2)
+    report = score(exported.path, tiny_rounds["truth"], store=lab)
+    users, fake, kinds = read_labels(tiny_rounds["truth"])
+    kind = dict(zip(users, kinds, strict=True))
+    flagged = exported.table.set_index("user")["flagged"]
+    table = report.mistakes.set_index("kind")
+    assert table["users"].sum() == len(users)
+    assert table.loc["genuine", "wrong"] == sum(flagged[user] for user in users[fake == 0])
+    assert table.drop("genuine")["wrong"].sum() == sum(not flagged[user] for user in users[fake == 1])
+    assert table["wrong"].sum() > 0
+    for name, row in table.iterrows():
+        assert row["wrong"] == pytest.approx(row["share"] * row["users"])
+        for user in row["worst"]:
+            assert name == ("genuine" if kind[user] == 0 else f"kind {kind[user]}")
+            assert flagged[user] == (name == "genuine")
 
 
 def test_a_hand_in_of_unknown_origin_is_scored_and_not_logged(tiny_rounds, tmp_path, truth):
