@@ -14,6 +14,7 @@ import pandas as pd
 
 from anomaly_lab.detectors.champion import CalibratedDetector
 from anomaly_lab.errors import ConfigError
+from anomaly_lab.evaluation.class_scores import name_kinds
 from anomaly_lab.evaluation.drift import MIN_USERS, unusual
 from anomaly_lab.evaluation.drift_words import warnings
 from anomaly_lab.evaluation.refit import Refit, refit
@@ -22,6 +23,7 @@ from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.question import Question
+from anomaly_lab.types import FloatArray
 from tracking.champion import UnsafeModelError, mark_refit_only, register
 from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
 from tracking.manifest import file_digest, hand_in
@@ -107,7 +109,8 @@ def export(
     Raises
     ------
     ConfigError
-        If the form does not fit the file, the file is one of those read, or the flag rate lies outside (0, 1).
+        If the form does not fit the file, or asks for class scores where no label names a kind, the file is one of
+        those read, or the flag rate lies outside (0, 1).
     StoreError
         If there is no such run, it was recorded from a file, or its rounds are not what they were.
     DataError
@@ -122,12 +125,14 @@ def export(
     asked = reopen(chosen, rounds, columns=columns)
     _keep_inputs(out, [batch, *(str(one.path) for one in asked.rounds)])
     target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
-    fitted, more = _refit(opened, chosen, asked, target, features, flag_rate)
+    _require_kinds(chosen_form, asked)
+    fitted, more = _refit(opened, chosen, asked, target, features, flag_rate, chosen_form.per_class)
     table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})
     apart, further = _drift(opened, asked, target)
     notes += more + _notes(table, asked, target, flag_rate) + further
     facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate) | {"drift": apart}
-    manifest = hand_in(out, fitted.user_ids, fitted.scores, chosen_form, facts)
+    handed_in = fitted.scores if fitted.class_scores is None else fitted.class_scores
+    manifest = hand_in(out, fitted.user_ids, handed_in, chosen_form, facts | _classes(handed_in))
     version, more = _remember(opened, chosen, fitted, target, out, manifest)
     return Exported(out, manifest, table, chosen.info.run_id, version, notes + more)
 
@@ -138,8 +143,29 @@ def _keep_inputs(out: Path, inputs: Sequence[str | Path]) -> None:
             raise ConfigError(f"--out must not be a file that is read, found {out}; give another name")
 
 
+def _require_kinds(form: Form, asked: Question) -> None:
+    if form.per_class and not name_kinds(asked.rounds):
+        raise ConfigError(
+            f"--form {form.name} needs training labels that name kinds, found 0 and 1 only in "
+            f"{' + '.join(one.name for one in asked.rounds)}; choose a --form of one score a user"
+        )
+
+
+def _classes(handed_in: FloatArray) -> dict[str, list[str]]:
+    """Return what the manifest says of the columns of class scores."""
+    if handed_in.ndim == 1:
+        return {}
+    return {"classes": ["genuine", *(f"kind {kind}" for kind in range(1, handed_in.shape[1]))]}
+
+
 def _refit(
-    store: Store, run: Run, asked: Question, target: Round, features: str | Path | None, flag_rate: float | None
+    store: Store,
+    run: Run,
+    asked: Question,
+    target: Round,
+    features: str | Path | None,
+    flag_rate: float | None,
+    kinds: bool,
 ) -> tuple[Refit, list[str]]:
     made, notes = recipe(store, run, features)
     fitted = refit(
@@ -151,6 +177,7 @@ def _refit(
         made.features,
         seed=made.seed,
         flag_rate=flag_rate,
+        kinds=kinds,
     )
     return fitted, notes
 
@@ -240,6 +267,8 @@ def _remember(
 
 
 def _register(store: Store, run: Run, fitted: Refit, tags: Mapping[str, str]) -> str:
+    if fitted.class_scores is not None:
+        raise UnsafeModelError("class scores come from the detector and a classifier of kinds, which is not saved")
     if fitted.features is None:
         raise UnsafeModelError("the detector reads ratings, not a feature matrix")
     model = CalibratedDetector(fitted.model, fitted.threshold, fitted.scale)

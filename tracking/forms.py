@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.types import AnyArray, FloatArray
+from tracking.score_tables import read_table, write_table
 
 THRESHOLD = 0.5
 """Users scoring at least this are flagged, by the course as by us."""
@@ -34,11 +34,14 @@ class Form:
         How its files end.
     key : str, optional
         Name of the array, where the file has names.
+    per_class : bool
+        Whether it holds a column a class, (n_users, n_kinds + 1), instead of one score a user.
     """
 
     name: str
     suffix: str
     key: str | None = None
+    per_class: bool = False
 
 
 FORMS = {
@@ -49,6 +52,8 @@ FORMS = {
         Form("npy", ".npy"),
         Form("csv", ".csv"),
         Form("codabench", ".zip", "predictions"),
+        Form("probabilities", ".npz", "probabilities", per_class=True),
+        Form("classes", ".npz", "arr_0", per_class=True),
     )
 }
 """Every form by name; of those with one suffix, the first is meant by the suffix alone."""
@@ -100,11 +105,11 @@ def choose_form(path: str | Path, name: str | None = None, key: str | None = Non
         return form
     if form.suffix != ".npz":
         raise ConfigError(f"{path}: --key names the array of an .npz; form {form.name} has no other key to give")
-    return Form(key, form.suffix, key)
+    return Form(key, form.suffix, key, form.per_class)
 
 
 def write_scores(path: Path, users: AnyArray, scores: FloatArray, form: Form) -> None:
-    """Write one score a user; the same scores give the same bytes.
+    """Write one score a user, or a row of class scores; the same scores give the same bytes.
 
     Parameters
     ----------
@@ -112,13 +117,13 @@ def write_scores(path: Path, users: AnyArray, scores: FloatArray, form: Form) ->
         The file.
     users : ndarray of shape (n_users,)
         User ids, ascending; only tables hold them.
-    scores : ndarray of shape (n_users,)
+    scores : ndarray of shape (n_users,) or (n_users, n_classes)
         In the order of `users`.
     form : Form
         How the file is made.
     """
     if form.suffix == ".csv":
-        pd.DataFrame({"user": users, "score": scores}).to_csv(path, index=False)
+        write_table(path, users, scores)
     elif form.suffix == ".npy":
         np.save(path, scores)
     elif form.suffix == ".npz":
@@ -136,7 +141,7 @@ def read_scores(path: str | Path, key: str | None = None) -> HandIn:
     path : path-like
         ``.npz``, ``.npy``, ``.csv`` with columns user and score in any order of users, or Codabench's ``.zip``.
     key : str, optional
-        Name of the array in an archive; by default ``arr_0`` or ``predictions``, whichever is there.
+        Name of the array in an archive; by default ``arr_0``, ``predictions`` or ``probabilities``, whichever is there.
 
     Raises
     ------
@@ -144,18 +149,30 @@ def read_scores(path: str | Path, key: str | None = None) -> HandIn:
         If the file is missing or broken, the key is wrong, there is anything beside one number a user (a second column,
         class scores), a score is not finite, or all of them are hard labels.
     """
+    scores, where, users = read_array(path, key)
+    return HandIn(checked(scores, where), users)
+
+
+def read_array(path: str | Path, key: str | None = None) -> tuple[AnyArray, str, AnyArray | None]:
+    """Return what a file of scores holds, whatever its shape, how messages call it, and its users if it names them.
+
+    Raises
+    ------
+    DataError
+        If the file is missing or broken, or the key is wrong.
+    """
     path = Path(path)
     if not path.is_file():
         raise DataError(f"{path}: must be a file of scores, found no such file")
     readers = {".npz": _read_npz, ".npy": _read_npy, ".zip": _read_bundle}
     suffix = path.suffix.lower()
     if suffix == ".csv":
-        users, scores = _read_csv(path)
-        return HandIn(checked(scores, str(path)), users)
+        users, scores = read_table(path)
+        return scores, str(path), users
     if suffix not in readers:
         raise DataError(f"{path}: scores must end in .npz, .npy, .csv or .zip, found '{suffix}'")
     try:
-        return HandIn(checked(*readers[suffix](path, key)))
+        return *readers[suffix](path, key), None
     except DataError:
         raise
     except _BROKEN as error:
@@ -238,47 +255,6 @@ def _from_archive(content: bytes, where: str, key: str | None) -> tuple[AnyArray
             found = ", ".join(f"'{name}'" for name in archive.files) or "none"
             raise DataError(f"{where}: must hold scores under key {wanted}, found {found}; say which with --key")
         return np.asarray(archive[here[0]]), f"{where}: key '{here[0]}'"
-
-
-def _read_csv(path: Path) -> tuple[AnyArray, AnyArray]:
-    """Return user ids, ascending, and their scores."""
-    try:
-        # Without a header pandas refuses a longer line; with one it would take a first column too many for an index.
-        lines = pd.read_csv(path, header=None, dtype=str, skip_blank_lines=False)
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: must be a table of scores, found: {str(error).strip()}") from error
-    names = [str(name) for name in lines.iloc[0]]
-    if sorted(names) != ["score", "user"]:
-        extra = [name for name in names if name not in ("user", "score")]
-        raise DataError(
-            f"{path}: must have the columns user and score, found {', '.join(names)}"
-            + (f"; leave out {', '.join(extra)}" if {"user", "score"} <= set(names) else "")
-        )
-    table = lines.iloc[1:].set_axis(names, axis="columns")
-    users = _ids(table["user"], path)
-    scores = np.asarray([_number(text, line, path) for line, text in enumerate(table["score"], start=2)])
-    order = np.argsort(users, kind="stable")
-    return users[order], scores[order]
-
-
-def _number(text: object, line: int, path: Path) -> float:
-    try:
-        return float(str(text))
-    except ValueError:
-        raise DataError(f"{path}: line {line}: a score must be a number, found '{text}'") from None
-
-
-def _ids(column: pd.Series[str], path: Path) -> AnyArray:
-    """Return ids as int64 where all of them are whole numbers, else as they stand."""
-    if column.isna().any():
-        raise DataError(f"{path}: line {int(column.isna().argmax()) + 2}: must name a user, found an empty cell")
-    if column.duplicated().any():
-        twice = column[column.duplicated()].iloc[0]
-        raise DataError(f"{path}: each user must have one score, found user {twice} twice")
-    numbers = pd.to_numeric(column, errors="coerce")
-    if pd.api.types.is_integer_dtype(numbers) and (numbers.astype(str) == column).all():
-        return numbers.to_numpy(dtype=np.int64)
-    return column.to_numpy(dtype=object)
 
 
 def _guess(scores: AnyArray) -> str:

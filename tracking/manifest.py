@@ -14,6 +14,7 @@ import numpy as np
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.types import AnyArray, FloatArray
+from tracking.class_forms import read_class_scores
 from tracking.forms import Form, read_scores, write_scores
 
 SUFFIX = ".manifest.json"
@@ -34,7 +35,7 @@ def hand_in(out: Path, users: AnyArray, scores: FloatArray, form: Form, facts: M
         The hand-in. Its folder is made if need be.
     users : ndarray of shape (n_users,)
         User ids, ascending.
-    scores : ndarray of shape (n_users,)
+    scores : ndarray of shape (n_users,) or (n_users, n_classes)
         In [0, 1], in the order of `users`.
     form : Form
         How the hand-in is made.
@@ -58,7 +59,7 @@ def hand_in(out: Path, users: AnyArray, scores: FloatArray, form: Form, facts: M
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".export-") as folder:
             draft = Path(folder) / out.name
             write_scores(draft, users, scores, form)
-            verify(draft, users, scores, form.key)
+            verify(draft, users, scores, form)
             everything = {"file": out.name, "sha256": file_digest(draft), **facts, "users": users.tolist()}
             text = json.dumps(everything, indent=1, ensure_ascii=False)
             manifest_path(draft).write_text(text + "\n", encoding="utf-8")
@@ -69,22 +70,27 @@ def hand_in(out: Path, users: AnyArray, scores: FloatArray, form: Form, facts: M
     return manifest
 
 
-def verify(path: Path, users: AnyArray, scores: FloatArray, key: str | None) -> None:
-    """Raise unless a hand-in, read again, is one score in [0, 1] a user, ascending, equal bit for bit.
+def verify(path: Path, users: AnyArray, scores: FloatArray, form: Form) -> None:
+    """Raise unless a hand-in, read again, is one score, or row of them, in [0, 1] a user, ascending, equal bit for bit.
 
     Raises
     ------
     DataError
         If it is not.
     """
-    again = read_scores(path, key)
+    named: AnyArray | None = None
+    if form.per_class:
+        again = read_class_scores(path, form.key)
+    else:
+        found = read_scores(path, form.key)
+        again, named = found.scores, found.users
     if (np.argsort(users, kind="stable") != np.arange(len(users))).any():
         raise DataError(f"{path.name}: users must ascend, found them in another order")
-    if again.users is not None and again.users.tolist() != users.tolist():
+    if named is not None and named.tolist() != users.tolist():
         raise DataError(f"{path.name}: must name every user once, ascending, found others when it was read again")
-    if again.scores.tobytes() != scores.tobytes():
+    if again.shape != scores.shape or again.tobytes() != scores.tobytes():
         raise DataError(f"{path.name}: must hold the scores that were written, found others when it was read again")
-    low, high = again.scores.min(), again.scores.max()
+    low, high = again.min(), again.max()
     if low < 0 or high > 1:
         raise DataError(f"{path.name}: scores must lie in [0, 1], found {low:g} to {high:g}")
 

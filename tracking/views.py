@@ -19,7 +19,7 @@ BEST = "lab-best"
 """Key of the view that `anomaly-lab ui` opens."""
 
 MEASURES = ("auc", "f1", "precision", "recall", "average_precision")
-FURTHER = ("auc_in_round", "auc_forward", "optimism", "auc_kind_out", "auc_worst_kind", "seconds")
+FURTHER = ("auc_in_round", "auc_forward", "optimism", "seconds")
 COMPARED = ("auc", "f1", "average_precision", "auc_in_round")
 OURS, REST = "lab", "rest"
 """Sections of charts: those of the view, and those that MLflow makes of every metric, folded up."""

@@ -11,6 +11,7 @@ from threadpoolctl import threadpool_limits
 
 from anomaly_lab.detectors.champion import calibrate
 from anomaly_lab.errors import DataError
+from anomaly_lab.evaluation.class_scores import class_scores
 from anomaly_lab.evaluation.engine import checked_scores, choose_threshold
 from anomaly_lab.evaluation.folds import HIDDEN, Fold, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore, UserFeatures
@@ -36,6 +37,8 @@ class Refit:
         Calibrated scores in the order of `user_ids`.
     features : UserFeatures or None
         What the model saw of these users, in the same order; None for a model that reads ratings itself.
+    class_scores : ndarray of shape (n_users, n_kinds + 1), optional
+        Scores of every class, in the same order, where they were asked for.
     """
 
     model: Any
@@ -44,6 +47,7 @@ class Refit:
     user_ids: AnyArray
     scores: FloatArray
     features: UserFeatures | None
+    class_scores: FloatArray | None = None
 
 
 def refit(
@@ -56,6 +60,7 @@ def refit(
     *,
     seed: int,
     flag_rate: float | None = None,
+    kinds: bool = False,
 ) -> Refit:
     """Fit a model on every labelled round and score a batch.
 
@@ -73,11 +78,13 @@ def refit(
         Randomness of the fit.
     flag_rate : float, optional
         Flag this share of the batch, in (0, 1), instead of using the threshold chosen in training.
+    kinds : bool
+        Whether to score classes too.
 
     Raises
     ------
     DataError
-        If the batch is one of the labelled rounds.
+        If the batch is one of the labelled rounds, or classes are asked for and no label names a kind.
     """
     if any(one.ratings.digest == batch.digest for one in rounds):
         raise DataError(f"{batch.source}: the batch to score must not be one of the labelled rounds it is scored from")
@@ -85,8 +92,10 @@ def refit(
     ids = batch.user_ids[fold.pool.row_of[fold.query]]
     order = np.argsort(ids, kind="stable")
     with threadpool_limits(1):
-        fitted = model(**params)
-        fitted.fit(train_view(fold, store), rng=np.random.default_rng([seed, 0, 0]))
+        fitted, train = model(**params), train_view(fold, store)
+        if kinds and train.kinds is None:
+            raise DataError("class scores need labels that name kinds, found 0 and 1 only; ask for one score a user")
+        fitted.fit(train, rng=np.random.default_rng([seed, 0, 0]))
         query = query_view(fold, store)
         features = None
         if hasattr(fitted, "score_matrix"):
@@ -99,7 +108,11 @@ def refit(
         threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, 0])
     if flag_rate is not None:
         threshold = float(np.quantile(raw, 1 - flag_rate, method="higher"))
-    return Refit(fitted, threshold, scale, ids[order], calibrate(raw, threshold, scale), features)
+    classes = None
+    if kinds:
+        in_query = raw[np.argsort(order)]
+        classes = class_scores(name, fitted, train, query, in_query, (threshold, scale), seed=[seed, 0, 0])[order]
+    return Refit(fitted, threshold, scale, ids[order], calibrate(raw, threshold, scale), features, classes)
 
 
 def target_fold(rounds: Sequence[Round], batch: RatingBatch) -> Fold:

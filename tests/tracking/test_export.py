@@ -44,7 +44,7 @@ def test_the_leader_is_refitted_and_written_for_every_user(lab, tiny_rounds, tmp
 
 def test_every_form_holds_the_same_scores(lab, tiny_rounds, tmp_path):
     scores = {}
-    for name, form in FORMS.items():
+    for name, form in ((name, form) for name, form in FORMS.items() if not form.per_class):
         exported = export(tiny_rounds["next"], tmp_path / f"{name}{form.suffix}", store=lab, form=name)
         scores[name] = read_scores(exported.path, form.key).scores.tobytes()
     assert len(set(scores.values())) == 1
