@@ -49,6 +49,18 @@ def test_genuine_users_are_those_of_the_log_each_in_one_round_at_most(course):
     assert set(dealt) <= set(profiles(log, np.ones(log.n_users, dtype=bool), np.arange(log.n_items)))
 
 
+def test_fakes_are_made_from_users_who_are_in_no_round_each_round_from_its_own():
+    course = simulate_course(log_of(), difficulty=1 - 1e-9)
+    people, sources = [], []
+    for one in course.rounds:
+        for found, fake in ((people, 0), (sources, 1)):
+            found.append(set(profiles(one.ratings, one.labels.fake == fake, one.ratings.item_ids)))
+    assert not set.union(*people) & set.union(*sources)
+    assert len(set.union(*sources)) == sum(map(len, sources))
+    log = log_of()
+    assert set.union(*sources) <= set(profiles(log, np.ones(log.n_users, dtype=bool), np.arange(log.n_items)))
+
+
 @pytest.mark.parametrize("share", [0.1, 0.3])
 def test_each_round_has_its_share_of_fakes(share):
     for one in simulate_course(log_of(), fake_share=share).rounds:

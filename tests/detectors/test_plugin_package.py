@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from anomaly_lab.features.extract import cross_fit
-from anomaly_lab.registry import FEATURES, MODELS
+from anomaly_lab.registry import ATTACKS, FEATURES, MODELS
 from anomaly_lab.testing import CHECKS, check_ranges, plain_fold
 
 PACKAGE = Path(__file__).parents[1] / "plugin"
@@ -27,14 +27,14 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", ["rarity.py", "naive_bayes.py", "rare_items.py", "pyproject.toml"])
+@pytest.mark.parametrize("file", ["rarity.py", "naive_bayes.py", "rare_items.py", "echo.py", "pyproject.toml"])
 def test_the_guide_shows_the_package_word_for_word(file):
     text = (PACKAGE / file).read_text(encoding="utf-8")
     assert text in blocks("toml" if file.endswith("toml") else "python")
 
 
 def test_the_guide_shows_no_other_code_but_the_test_of_a_plugin():
-    shown = [(PACKAGE / f"{name}.py").read_text(encoding="utf-8") for name in ("rarity", "naive_bayes", "rare_items")]
+    shown = [path.read_text(encoding="utf-8") for path in PACKAGE.glob("*.py")]
     (other,) = [code for code in blocks("python") if code not in shown]
     names: dict = {}
     exec(compile(other, "PLUGINS.md", "exec"), names)
@@ -43,7 +43,7 @@ def test_the_guide_shows_no_other_code_but_the_test_of_a_plugin():
 
 @installed
 def test_the_package_is_found_by_its_entry_points():
-    for registry, names in ((MODELS, ("rarity", "naive-bayes")), (FEATURES, ("rare-items",))):
+    for registry, names in ((MODELS, ("rarity", "naive-bayes")), (FEATURES, ("rare-items",)), (ATTACKS, ("echo",))):
         for name in names:
             assert registry.entries()[name].origin == ORIGIN
             assert registry.get(name).error is None
