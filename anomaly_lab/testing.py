@@ -11,6 +11,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
+from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ from optuna.trial import create_trial
 from threadpoolctl import threadpool_limits
 
 from anomaly_lab.detectors.trusted import trusted_types
+from anomaly_lab.evaluation.class_scores import checked_class_scores
 from anomaly_lab.evaluation.engine import checked_scores, query_ids
 from anomaly_lab.evaluation.folds import HIDDEN, Fold, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore
@@ -31,8 +33,8 @@ from anomaly_lab.space import defaults, search_space
 from anomaly_lab.tasks.fake_users import query_round
 
 
-class NotApplicable(Exception):  # noqa: N818 - it tells, nothing went wrong
-    """A check does not concern this model."""
+class NotApplicable(SkipTest):  # noqa: N818 - it tells, nothing went wrong
+    """A check does not concern this model; pytest and unittest skip the test."""
 
 
 def fold_of(train: Round, query: Round) -> Fold:
@@ -213,6 +215,16 @@ def check_ranges(name: str) -> None:
                 raise AssertionError(f"{key}={value}: {_told(error)}") from error
 
 
+def check_kinds(name: str) -> None:
+    """Give each query user a number in [0, 1] a class, if it defines ``score_kinds``."""
+    if not hasattr(MODELS.load(name), "score_kinds"):
+        raise NotApplicable("class scores of a model without score_kinds come from its features")
+    fold, store = fold_of(*(random_round(seed=k, n_kinds=3).read() for k in (0, 1))), FeatureStore(DEFAULT_FAMILIES)
+    model = MODELS.load(name)()
+    model.fit(train_view(fold, store), rng=np.random.default_rng(0))
+    checked_class_scores(name, model.score_kinds(query_view(fold, store)), len(fold.query), 4)
+
+
 def check_saving(name: str) -> None:
     """Give the same scores, to the last bit, after saving and loading with trusted types alone."""
     from skops.io import dumps, get_untrusted_types, loads
@@ -244,6 +256,7 @@ CHECKS: tuple[Callable[[str], None], ...] = (
     check_single_ratings,
     check_unseen,
     check_ranges,
+    check_kinds,
     check_saving,
 )
 """What a registered model must pass: functions of its name, each of which raises if the model does not."""

@@ -49,6 +49,9 @@ class Model:
         SCORE
         return scores
 '''
+KINDS = """    def score_kinds(self, query):
+        return SAY
+"""
 
 
 def model(*, fit="pass", score="pass", **other):
@@ -77,6 +80,7 @@ BROKEN = {
         score="assert set(batch.items) <= self.seen, 'new item'",
     ),
     "ranges": model(fit="assert self.rate < 10, 'too fast'"),
+    "kinds": model(kinds=("    def fit", KINDS.replace("SAY", "np.full((len(query.users), 3), 0.5)") + "    def fit")),
     "saving": model(fit="self.estimator_ = Own()"),
 }
 
@@ -96,6 +100,15 @@ def test_the_model_they_are_broken_from_passes(tmp_path, monkeypatch):
     assert outcome.passed.all()
     assert list(outcome.columns) == ["check", "passed", "detail"]
     assert len(outcome) == len(CHECKS)
+
+
+def test_a_model_that_scores_kinds_well_passes(tmp_path, monkeypatch):
+    says = "np.full((len(query.users), 4), 0.25)"
+    code = model(kinds=("    def fit", KINDS.replace("SAY", says) + "    def fit"))
+    install(tmp_path, monkeypatch, "knows_kinds", code, knows="Model")
+    outcome = check_model("knows").set_index("check")
+    assert outcome.passed.all()
+    assert not outcome.detail["kinds"].startswith("does not apply")
 
 
 def test_checking_an_unknown_name_is_a_mistake_of_the_user():
