@@ -33,7 +33,7 @@ from anomaly_lab.space import defaults, search_space
 from anomaly_lab.tasks.fake_users import query_round
 
 
-class NotApplicable(SkipTest):  # noqa: N818 - it tells, nothing went wrong
+class NotApplicable(SkipTest):
     """A check does not concern this model; pytest and unittest skip the test."""
 
 
