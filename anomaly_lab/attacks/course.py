@@ -66,8 +66,8 @@ def simulate_course(
 
     Genuine users are dealt into rounds at random, each into one. A quarter of a round's users are donors: its fakes are
     made from them, and they are in no round. Each round adds attacks, so that the last round has some that no earlier
-    one shows; from the second round on half of the fakes are of the new kinds. Of several ratings of one item by one
-    user the highest level counts, and times are left out, for fakes have neither.
+    one shows; from the second round on half of the fakes are of the new kinds. What only genuine users have is left
+    out: times, all but the highest of several ratings of one item, and users who rated fewer than `MINIMUM` items.
 
     Parameters
     ----------
@@ -91,23 +91,18 @@ def simulate_course(
     ConfigError
         If a setting lies outside its range, or there are fewer attacks than rounds or fewer fakes than new attacks.
     DataError
-        If there are too few genuine users, or no donor has enough ratings.
+        If too few genuine users have enough ratings.
     """
     _check(n_rounds, difficulty, fake_share, seed)
     rng = np.random.default_rng([seed, 0])
     names = tuple(attacks) if attacks else _draw_attacks(n_rounds, rng)
     _check_attacks(names, n_rounds)
-    if genuine.n_users < FEWEST_USERS * n_rounds:
-        raise DataError(
-            f"{genuine.source}: {n_rounds} rounds must have at least {FEWEST_USERS * n_rounds} genuine users, "
-            f"found {genuine.n_users}; ask for fewer rounds"
-        )
-    everyone = panel(genuine, np.arange(genuine.n_items))
+    everyone = _people(genuine, FEWEST_USERS * n_rounds)
     fresh = np.array_split(np.arange(1, len(names) + 1), n_rounds)
     maker = _FakeMaker(names, [load_attack(name) for name in names], genuine.scale, difficulty)
     rounds: list[Round] = []
     first_id = 0
-    for number, members in enumerate(np.array_split(rng.permutation(genuine.n_users), n_rounds)):
+    for number, members in enumerate(np.array_split(rng.permutation(len(everyone)), n_rounds)):
         mine = np.random.default_rng([seed, number + 1])
         donors, people = np.split(members, [round(DONOR_SHARE * len(members))])
         kinds = _draw_kinds(round(fake_share / (1 - fake_share) * len(people)), fresh[: number + 1])
@@ -154,6 +149,18 @@ def camouflage(fakes: Levels, source: Source, difficulty: float, rng: np.random.
     enough = (mixed >= 0).sum(axis=1, keepdims=True) >= MINIMUM
     hidden: Levels = np.where(enough, mixed, fakes)
     return hidden
+
+
+def _people(genuine: RatingBatch, fewest: int) -> Levels:
+    """Return the genuine users with as many ratings as a fake has, as a table of levels."""
+    everyone = panel(genuine, np.arange(genuine.n_items))
+    able: Levels = everyone[(everyone >= 0).sum(axis=1) >= MINIMUM]
+    if len(able) < fewest:
+        raise DataError(
+            f"{genuine.source}: there must be at least {fewest} genuine users with {MINIMUM} or more ratings, "
+            f"found {len(able)}; ask for fewer rounds"
+        )
+    return able
 
 
 def _draw_attacks(n_rounds: int, rng: np.random.Generator) -> tuple[str, ...]:

@@ -166,7 +166,7 @@ def test_without_difficulty_fakes_are_pure_and_with_nearly_all_of_it_genuine():
     ("settings", "error", "message"),
     [
         ({"n_rounds": 1}, ConfigError, "at least 2 rounds, the last one unlabelled, found 1"),
-        ({"n_rounds": 9}, DataError, "9 rounds must have at least 180 genuine users, found 160; ask for fewer rounds"),
+        ({"n_rounds": 9}, DataError, "at least 180 genuine users with 3 or more ratings, found 160; ask for fewer"),
         ({"difficulty": 1.0}, ConfigError, r"difficulty must lie in \[0, 1\), found 1.0"),
         ({"difficulty": float("nan")}, ConfigError, "difficulty must lie in"),
         ({"fake_share": 0.0}, ConfigError, "the share of fakes must lie in"),
@@ -184,8 +184,20 @@ def test_a_wrong_setting_is_refused_in_one_line(settings, error, message):
     assert "\n" not in str(caught.value)
 
 
+def test_users_with_fewer_ratings_than_any_fake_are_left_out():
+    log = log_of()
+    lone = RatingBatch.from_rows(
+        np.append(log.user_ids[log.users], 1000 + np.arange(100)),
+        np.append(log.items, np.zeros(100, dtype=int)),
+        np.append(log.ratings, np.zeros(100)),
+        scale=STARS,
+    )
+    for one in simulate_course(lone).rounds:
+        assert np.diff(one.ratings.indptr).min() >= MINIMUM
+
+
 def test_a_log_of_users_with_too_few_ratings_is_refused():
     users, items = np.divmod(np.arange(160), 2)
     log = RatingBatch.from_rows(users, items, np.ones(160), scale=LIKES_WATCHED)
-    with pytest.raises(DataError, match="real users with at least 3 ratings, found no such user"):
+    with pytest.raises(DataError, match="at least 40 genuine users with 3 or more ratings, found 0"):
         simulate_course(log, n_rounds=2)
