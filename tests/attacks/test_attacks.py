@@ -14,6 +14,7 @@ from anomaly_lab.attacks.simulated import Constant
 from anomaly_lab.attacks.source import Source
 from anomaly_lab.errors import ConfigError, ContractError, DataError
 from anomaly_lab.ratings.scale import LIKES_WATCHED, STARS
+from anomaly_lab.ratings.synthetic import KINDS
 from anomaly_lab.registry import ATTACKS
 
 LITERATURE = {
@@ -203,3 +204,7 @@ def test_an_attack_that_breaks_its_word_is_named(levels, message):
     source = source_of(STARS, n_items=9, n_users=5)
     with pytest.raises(ContractError, match=f"attack 'mine' {message}"):
         make_fakes("mine", Returns(levels), source, 2, rng=np.random.default_rng(0))
+
+
+def test_no_attack_is_called_like_a_kind_of_the_embedded_course():
+    assert not set(KINDS.values()) & set(ATTACKS.entries())
