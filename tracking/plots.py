@@ -115,7 +115,7 @@ def read_rounds_played(store: Store, run_id: str) -> list[Played]:
 
 def scores_figure(rounds: list[Played], title: str) -> Figure:
     """Draw how the scores of genuine and generated users are distributed, a panel a round."""
-    figure, panels = _panels(len(rounds), f"Scores by class\n{title}")
+    figure, panels = make_panels(len(rounds), f"Scores by class\n{title}")
     for panel, one in zip(panels, rounds, strict=True):
         score = one.scores["score"].to_numpy()
         low, high = np.quantile(score, [TAIL, 1 - TAIL])
@@ -135,7 +135,7 @@ def scores_figure(rounds: list[Played], title: str) -> Figure:
 
 def roc_figure(rounds: list[Played], title: str) -> Figure:
     """Draw the ROC curve of every fold, a colour a round."""
-    figure, (panel,) = _panels(1, f"ROC\n{title}", (6.4, 6.2))
+    figure, (panel,) = make_panels(1, f"ROC\n{title}", (6.4, 6.2))
     panel.plot([0, 1], [0, 1], color="grey", linestyle=":", label="chance (0.500)")
     for colour, one in _coloured(rounds):
         for number, curve in enumerate(one.curves):
@@ -152,7 +152,7 @@ def roc_figure(rounds: list[Played], title: str) -> Figure:
 
 def recall_figure(rounds: list[Played], title: str) -> Figure:
     """Draw precision against recall of every fold, the point of its threshold marked."""
-    figure, (panel,) = _panels(1, f"Precision and recall\n{title}", (6.4, 6.2))
+    figure, (panel,) = make_panels(1, f"Precision and recall\n{title}", (6.4, 6.2))
     for colour, one in _coloured(rounds):
         for number, (curve, fold) in enumerate(zip(one.curves, one.folds, strict=True)):
             label = f"{one.name} (AP {one.mean('average_precision'):.3f})" if number == 0 else None
@@ -167,7 +167,7 @@ def recall_figure(rounds: list[Played], title: str) -> Figure:
 
 def confusion_figure(rounds: list[Played], title: str) -> Figure:
     """Draw who was flagged at the threshold, a panel a round; shades are shares of the true class."""
-    figure, panels = _panels(len(rounds), f"Flagged at the threshold\n{title}", (5.0, 5.0), left=1.1)
+    figure, panels = make_panels(len(rounds), f"Flagged at the threshold\n{title}", (5.0, 5.0), left=1.1)
     for panel, one in zip(panels, rounds, strict=True):
         counts = confusion_matrix(one.scores["label"], one.scores["score"] >= one.scores["threshold"], labels=[0, 1])
         shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
@@ -186,7 +186,7 @@ def confusion_figure(rounds: list[Played], title: str) -> Figure:
 
 def importance_figure(importance: pd.DataFrame, asked: str, title: str) -> Figure:
     """Draw the AUC lost when features are permuted: the `TOP` features, and every family."""
-    figure, (left, right) = _panels(2, f"Importance for the AUC on {asked}\n{title}", (6.6, 6.2), left=2.2)
+    figure, (left, right) = make_panels(2, f"Importance for the AUC on {asked}\n{title}", (6.6, 6.2), left=2.2)
     families = importance[importance["level"] == "family"]
     features = importance[importance["level"] == "feature"].head(TOP)
     colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(sorted(families["feature"]))}
@@ -198,7 +198,7 @@ def importance_figure(importance: pd.DataFrame, asked: str, title: str) -> Figur
     return figure
 
 
-def _panels(
+def make_panels(
     number: int, title: str, size: tuple[float, float] = (5.4, 4.6), left: float = 0.8
 ) -> tuple[Figure, list[Axes]]:
     """Return a new figure and its panels, each of a size in inches with a left margin for its labels.

@@ -22,6 +22,7 @@ COMMANDS = {
     "models": "List every registered detector",
     "check": "Run the conformance checks on a detector",
     "describe": "Say what files of ratings hold",
+    "explain": "Say why the best run scores a user as it does",
     "ui": "Serve the runs of a lab in MLflow's UI",
 }
 
