@@ -44,7 +44,7 @@ class KindClassifier:
         from sklearn.ensemble import ExtraTreesClassifier
 
         self.estimator_ = ExtraTreesClassifier(
-            self.n_estimators, min_samples_leaf=2, class_weight="balanced", random_state=self.seed, n_jobs=1
+            self.n_estimators, min_samples_leaf=3, class_weight="balanced", random_state=self.seed, n_jobs=1
         )
         self.estimator_.fit(matrix, kinds)
         self.kinds_ = np.asarray(self.estimator_.classes_, dtype=np.int64)

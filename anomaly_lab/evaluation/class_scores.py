@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from scipy.special import stdtr
 
-from anomaly_lab.detectors.champion import calibrate
 from anomaly_lab.detectors.kinds import KindClassifier, join_classes
 from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.folds import Query, Train
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.types import FloatArray
 
+ROBIT_FREEDOM = 2
+"""Degrees of freedom of the link from scores to P(generated): the fewest that leave genuine users little of it."""
 KINDS_STREAM = 2
 """Of a run's seed, the part that the classifier of kinds draws from."""
 
@@ -35,9 +37,10 @@ def class_scores(
 ) -> FloatArray:
     """Return one number in [0, 1] a query user and class, shape (n_queries, n_kinds + 1).
 
-    A model that defines ``score_kinds`` is asked. For any other, P(generated) is its calibrated score, and P(kind |
-    generated) comes from a classifier of the known fakes' features (see `anomaly_lab.detectors.kinds`); column 0 is
-    then in the order of the model's own scores, and has their AUC.
+    A model that defines ``score_kinds`` is asked. For any other, P(generated) is its score through a robit link (Liu,
+    2004), 0.5 at the threshold: close to a logistic curve, but its long tails keep far scores apart. P(kind | fake)
+    comes from a classifier of the known fakes' features (see `anomaly_lab.detectors.kinds`). Column 0 is then in the
+    order of the model's own scores, and has their AUC.
 
     Parameters
     ----------
@@ -50,7 +53,7 @@ def class_scores(
     scores : ndarray of shape (n_queries,)
         Its scores of the query users.
     calibration : tuple of float
-        Threshold and scale: see `anomaly_lab.detectors.champion.calibrate`.
+        Threshold, and spread of the scores in training.
     seed : sequence of int
         Randomness of the classifier.
 
@@ -68,9 +71,8 @@ def class_scores(
     stream = np.random.default_rng([*seed, KINDS_STREAM])
     classifier = KindClassifier(seed=int(stream.integers(2**31 - 1)))
     classifier.fit(train.features(families).matrix[fakes], train.kinds[fakes])
-    # Calibrated the other way round, for 1 - p would round users far below the threshold into ties.
     threshold, scale = calibration
-    genuine = calibrate(-scores, -threshold, scale)
+    genuine = stdtr(ROBIT_FREEDOM, (threshold - scores) / scale)
     return join_classes(genuine, classifier.probabilities(query.features(families).matrix, n_kinds))
 
 
