@@ -78,7 +78,7 @@ def neighbours(joint: RatingPool, visible: IntArray, user: int) -> pd.DataFrame:
     DataFrame
         ``user`` (id), ``round``, ``label`` (``genuine``, ``generated`` or ``hidden``), ``common`` items and how many
         were ``expected``, ``z`` (the difference in standard deviations), ``equal`` ratings on the common items and how
-        many were ``equal_expected``; the `SHOWN` with the highest ``z`` first.
+        many were ``equal_expected`` (repeated ratings count each time); the `SHOWN` with the highest ``z`` first.
     """
     batch = joint.ratings
     items, levels = _rows(batch, user)
@@ -161,7 +161,7 @@ def _not(joint: RatingPool, user: int) -> BoolArray:
 
 def _seen(batch: RatingBatch) -> sparse.csr_array:
     """Return 1 where a user rated an item, sparse of shape (n_users, n_items); a repeated rating counts once."""
-    seen = incidence(batch)
+    seen = incidence(batch).copy()  # the table shares its arrays with the batch, and they are put together in place
     seen.sum_duplicates()
     seen.data[:] = 1.0
     return seen

@@ -80,6 +80,21 @@ def test_the_source_of_a_copied_list_stands_first(joint):
     assert set(table["label"].iloc[1:]) == {"hidden"}
 
 
+def test_an_item_rated_twice_is_shared_once(joint):
+    joint, _ = joint
+    top = neighbours(joint, hidden(joint), position(joint, SOURCE)).iloc[0]
+    assert (top["user"], top["common"]) == (COPY, 12)
+
+
+def test_looking_at_a_user_changes_no_rating(joint):
+    joint, _ = joint
+    before = [array.copy() for array in (joint.ratings.users, joint.ratings.items, joint.ratings.ratings)]
+    for find in (unlikely_ratings, neighbours, strangers):
+        find(joint, hidden(joint), position(joint, COPY))
+    after = (joint.ratings.users, joint.ratings.items, joint.ratings.ratings)
+    assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
+
+
 def test_known_fakes_do_not_say_what_is_usual(joint):
     joint, odd = joint
     visible, user = hidden(joint), position(joint, ODD)
