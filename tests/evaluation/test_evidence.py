@@ -12,7 +12,7 @@ N_USERS, N_ITEMS = 60, 40
 ODD, COPY, SOURCE = 0, 1, 2
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def joint():
     """Two batches whose users rate one half of the items, each item much alike; and three who do not.
 
