@@ -107,9 +107,11 @@ def compare(one: Round, rounds: Sequence[Round]) -> tuple[Drift, pd.DataFrame]:
 
 
 def _difference(found: Difference) -> tuple[str, str]:
+    batch = f"{found.batch:.3f}"
     if not found.rounds:
-        return f"{found.batch:.3f}", "unknown"
-    return f"{found.batch:.3f}", f"{min(found.rounds):.3f} to {max(found.rounds):.3f}"
+        return batch, "unknown"
+    low, high = f"{min(found.rounds):.3f}", f"{max(found.rounds):.3f}"
+    return batch, low if low == high else f"{low} to {high}"
 
 
 def _level_rows(found: Drift) -> Iterator[Row]:

@@ -88,10 +88,11 @@ def test_an_item_rated_twice_is_shared_once(joint):
 
 def test_looking_at_a_user_changes_no_rating(joint):
     joint, _ = joint
-    before = [array.copy() for array in (joint.ratings.users, joint.ratings.items, joint.ratings.ratings)]
+    batch = joint.ratings
+    before = [array.copy() for array in (batch.users, batch.items, batch.ratings, batch.indptr)]
     for find in (unlikely_ratings, neighbours, strangers):
         find(joint, hidden(joint), position(joint, COPY))
-    after = (joint.ratings.users, joint.ratings.items, joint.ratings.ratings)
+    after = (batch.users, batch.items, batch.ratings, batch.indptr)
     assert all(np.array_equal(one, other) for one, other in zip(before, after, strict=True))
 
 
