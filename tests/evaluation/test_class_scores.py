@@ -68,6 +68,8 @@ def test_kinds_are_not_guessed_for_rounds_that_name_none():
     assert set(train.kinds[fold.pool.of(0)]) == {0, 1, 2}
     assert set(train.kinds[fold.pool.of(1)]) == {0, -1}
     assert set(train.kinds[fold.pool.of(2)]) == {-1}
+    unnamed = Question((kind_round(0, "a", n_kinds=1), kind_round(1, "b", n_kinds=1)), "next-round")
+    assert [train_view(one, STORE).kinds for one in unnamed.folds()] == [None, None]
 
 
 @dataclass

@@ -56,7 +56,7 @@ def test_where_no_kinds_are_named_the_kinds_are_simulated(rounds):
 
 @pytest.mark.parametrize("queried", ["another round", "in-round"])
 def test_composites_are_shown_where_the_queried_round_names_kinds(queried, rounds_named):
-    train, test = (rounds_named[:1], rounds_named[1:]) if queried == "another round" else (rounds_named, [])
+    train, test = (rounds_named[:1], rounds_named[1:] if queried == "another round" else [])
     table = evaluate("mahalanobis", train, test, families=FAMILIES)
     kinds = table[[f"auc_class_{kind}" for kind in (1, 2, 3)]].mean(axis=1)
     np.testing.assert_allclose(table["composite"], (table["auc_class_0"] + kinds) / 2)
