@@ -165,6 +165,7 @@ MODELS = Registry(
     "model",
     "anomaly_lab.models",
     {
+        "next-round": "anomaly_lab.detectors.next_round:NextRoundDetector",
         "logistic-regression": "anomaly_lab.detectors.logistic_regression:LogisticRegressionDetector",
         "random-forest": "anomaly_lab.detectors.random_forest:RandomForestDetector",
         "gradient-boosting": "anomaly_lab.detectors.gradient_boosting:GradientBoostingDetector",
@@ -223,3 +224,6 @@ ATTACKS = Registry(
 
 DEFAULT_FAMILIES = ("profile", "agreement", "popularity", "likelihood")
 """Families a detector sees unless it or the user says otherwise."""
+
+ALL_FAMILIES = (*DEFAULT_FAMILIES, "low-rank", "neighbours", "co-occurrence", "copies")
+"""Families for which everyone is compared with everyone: some seconds a round."""

@@ -78,6 +78,8 @@ def _parse(text: str, distribution: BaseDistribution | None, default: Any, where
         return choices[text]
     kind = float if isinstance(distribution, FloatDistribution) else type(default)
     kind = int if isinstance(distribution, IntDistribution) else kind
+    if kind is tuple:  # "a,b" as typed, "('a', 'b')" as recorded
+        return tuple(part for one in text.split(",") if (part := one.strip(" ()'\"")))
     try:
         value = {"True": True, "False": False}[text] if kind is bool else kind(text)
     except (ValueError, KeyError):

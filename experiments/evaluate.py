@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -74,7 +75,8 @@ def evaluate(
     cls = MODELS.load(model)
     parsed = parse_params(cls, params or {}, model)
     check_families(families)
-    store = FeatureStore(tuple(families), team=None if features is None else TeamFeatures.read(features))
+    team = None if features is None else TeamFeatures.read(features)
+    store = FeatureStore(tuple(families), team=team, threads=os.cpu_count() or 1)
     if not train:
         raise ConfigError("--train must name at least one labelled round")
     folds = _folds(train, test, protocol)

@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
 from anomaly_lab.attacks.rating_kinds import RATING_KINDS
 from anomaly_lab.attacks.source import Source, empty_profile
 from anomaly_lab.errors import ConfigError
-from anomaly_lab.features.panel import Levels
+from anomaly_lab.features.extract import fold_of
+from anomaly_lab.features.panel import Levels, kept_items, panel
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.pool import RatingPool
 from anomaly_lab.types import AnyArray, IntArray
 
 HYBRID = "hybrid"
 ITEM_SETS = ("copy", HYBRID, "popularity")
 MINIMUM = 3
 """Ratings a fake must have."""
+MAX_SOURCES = 4_000
+"""Real users that fakes are made from, at most."""
 MATCHES = 12
 """Pairs looked at to find one whose hybrid has about the wanted length."""
 
@@ -47,7 +52,7 @@ class BankSettings:
     """
 
     n_hybrids: int = 1000
-    n_per_kind: int = 60
+    n_per_kind: int = 200
     without: tuple[str, ...] = ()
     covered: float = 0.3
     seed: int = 0
@@ -75,11 +80,14 @@ class Simulated:
         The fold their sources belong to: features describe them beside reference users of the others.
     kinds : ndarray of str, shape (n_fakes,)
         ``hybrid``, or ``<item set>/<rating kind>``.
+    items : ndarray of shape (n_items,), optional
+        Which items of a population the columns are; by default the first ones.
     """
 
     levels: Levels
     fold: IntArray
     kinds: AnyArray
+    items: IntArray | None = None
 
     @property
     def digest(self) -> str:
@@ -97,7 +105,7 @@ class Simulated:
         n_users = int((self.fold == number).sum())
         return RatingBatch(
             users=users.astype(np.int32),
-            items=items.astype(np.int32),
+            items=(items if self.items is None else self.items[items]).astype(np.int32),
             ratings=self.levels[self.fold == number][users, items],
             user_ids=np.arange(n_users),
             item_ids=like.item_ids,
@@ -105,6 +113,39 @@ class Simulated:
             scale=like.scale,
             source="simulated",
         )
+
+
+def make_bank(pool: RatingPool, visible: IntArray, settings: BankSettings) -> Simulated:
+    """Return a bank made from the known genuine users of a pool; from everyone not known to be generated, if none is.
+
+    Beyond `MAX_ITEMS` items fakes have the most rated ones only, and beyond `MAX_SOURCES` users they are made from
+    those whose profile digests come first, a random sample.
+
+    Parameters
+    ----------
+    pool : RatingPool
+        Everyone's ratings.
+    visible : ndarray of shape (n_users,)
+        1 known to be generated, 0 known to be genuine, -1 hidden.
+    settings : BankSettings
+        How many of which kinds.
+    """
+    return _make_bank(pool, np.ascontiguousarray(visible, dtype=np.int8).tobytes(), settings)
+
+
+@lru_cache(maxsize=4)
+def _make_bank(pool: RatingPool, labels: bytes, settings: BankSettings) -> Simulated:
+    visible = np.frombuffer(labels, dtype=np.int8)
+    real = np.flatnonzero(visible == 0 if (visible == 0).any() else visible != 1)[:MAX_SOURCES]
+    chosen = np.zeros(pool.n_users, dtype=bool)
+    chosen[real] = True
+    sources = pool.ratings.select(chosen)
+    items = kept_items(sources)
+    source = Source(panel(sources, items), pool.ratings.scale)
+    lengths = np.diff(pool.ratings.indptr)
+    known = visible == 1
+    made = simulate(source, fold_of(pool)[chosen], lengths[known if known.any() else chosen], settings)
+    return replace(made, items=items)
 
 
 def simulate(source: Source, folds: IntArray, lengths: Sequence[int] | IntArray, settings: BankSettings) -> Simulated:

@@ -175,14 +175,27 @@ def run(
 def choose_threshold(
     name: str, model: type, params: Mapping[str, Any], fold: Fold, store: FeatureStore, *, seed: list[int]
 ) -> tuple[float, float]:
-    """Return the threshold with the best F1 on the training users' out-of-fold scores, and their spread."""
-    truth, scores = [], []
+    """Return the threshold with the best F1 on the training users' out-of-fold scores, and their spread.
+
+    A model that has a method ``out_of_fold`` gives these scores itself; any other is fitted on three parts.
+    """
+    truth, scores = _out_of_fold(name, model, params, fold, store, seed)
+    spread = float(np.std(scores))
+    return best_f1_threshold(truth, scores), spread if spread > 0 else 1.0
+
+
+def _out_of_fold(
+    name: str, model: type, params: Mapping[str, Any], fold: Fold, store: FeatureStore, seed: list[int]
+) -> tuple[IntArray, FloatArray]:
+    if hasattr(model, "out_of_fold"):
+        train = train_view(fold, store)
+        scores = model(**params).out_of_fold(train, rng=np.random.default_rng([*seed, 1]))
+        return train.labels, checked_scores(name, scores, len(train.users))
+    parts = []
     for number, inner in enumerate(inner_folds(fold), start=1):
-        scores.append(_fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch())[1])
-        truth.append(inner.truth)
-    out_of_fold = np.concatenate(scores)
-    spread = float(np.std(out_of_fold))
-    return best_f1_threshold(np.concatenate(truth), out_of_fold), spread if spread > 0 else 1.0
+        scored = _fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch())[1]
+        parts.append((inner.truth, scored))
+    return np.concatenate([one[0] for one in parts]), np.concatenate([one[1] for one in parts])
 
 
 def query_ids(fold: Fold) -> AnyArray:

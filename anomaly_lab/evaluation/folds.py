@@ -205,6 +205,25 @@ def parts_possible(pool: RatingPool, labels: IntArray, n_parts: int, name: str) 
     return n_parts
 
 
+def training_parts(train: Train, n_parts: int) -> Iterator[IntArray]:
+    """Cut the labelled users into stratified parts; yield the positions of each.
+
+    Parameters
+    ----------
+    train : Train
+        Whose labelled users.
+    n_parts : int
+        Number of parts; fewer where a class has fewer profiles.
+
+    Raises
+    ------
+    DataError
+        If a class has one profile only, so that hiding it would leave nothing to learn from.
+    """
+    n_parts = parts_possible(train.pool, train.visible, n_parts, "training users")
+    yield from parts(train.pool, train.visible != HIDDEN, train.visible, n_parts)
+
+
 def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
     """Cut a fold's training users into folds of their own: labels of each part hidden beside the query's.
 

@@ -11,6 +11,7 @@ from scipy.special import expit, logit
 
 from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel
 from anomaly_lab.features.popularity import solve_tilt
+from anomaly_lab.features.split import split_columns
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -50,7 +51,7 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
         columns |= {f"ease_{name}_{key}": column for key, column in found.items()}
     columns |= _component_columns(chosen, expected, model.components)
     columns |= _neighbour_columns(chosen, model.known, model.expected)
-    columns |= _split_columns(chosen, model.affinity)
+    columns |= split_columns(chosen, model.affinity)
     return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
 
 
@@ -195,54 +196,3 @@ def _neighbour_columns(
         "jaccard_10": near.mean(axis=1),
         "jaccard_mean": jaccard.mean(axis=1),
     }
-
-
-SPLIT_NAMES = ("affinity", "strength", "strength_raw", "across", "within_low", "within_high", "balance", "lonely")
-SPLIT_STEPS = 10
-SPLIT_MINIMUM = 8
-
-
-def _split_columns(chosen: Float32Array, affinity: Float32Array) -> dict[str, FloatArray]:
-    """Describe the best two-way split of each user's items: two people's tastes in one profile come apart.
-
-    The leading eigenvector of the centred affinity among the user's items, by power iteration, splits them by its sign
-    (Newman, 2006, does so for communities in networks).
-    """
-    start = np.random.default_rng(0).standard_normal(len(affinity), dtype=np.float32)
-    rows = np.zeros((len(chosen), len(SPLIT_NAMES)))
-    for user, mask in enumerate(chosen > 0):
-        items = np.flatnonzero(mask)
-        if len(items) >= SPLIT_MINIMUM:
-            rows[user] = _split(affinity[np.ix_(items, items)], start[items])
-    return {f"split_{name}": rows[:, number] for number, name in enumerate(SPLIT_NAMES)}
-
-
-def _split(affinity: Float32Array, vector: Float32Array) -> tuple[float, ...]:
-    m = len(affinity)
-    mean = float(affinity.sum()) / (m * (m - 1))
-    row_mean = affinity.sum(axis=1) / (m - 1)
-    shift = 0.3 * float(np.abs(affinity).sum(axis=1).max())  # keeps the iteration on the largest positive eigenvalue
-
-    def centred(v: Float32Array) -> Float32Array:
-        total = v.sum()
-        return np.asarray(affinity @ v - row_mean * total - (row_mean @ v - mean * total), dtype=np.float32)
-
-    for _ in range(SPLIT_STEPS):
-        vector = centred(vector) + shift * vector
-        vector = vector / (np.linalg.norm(vector) + 1e-12)
-    strength = float(vector @ centred(vector))
-    first = vector > 0
-    n_first, n_second = int(first.sum()), m - int(first.sum())
-    within_first = float(affinity[np.ix_(first, first)].sum()) / max(n_first * (n_first - 1), 1)
-    within_second = float(affinity[np.ix_(~first, ~first)].sum()) / max(n_second * (n_second - 1), 1)
-    across = float(affinity[np.ix_(first, ~first)].mean()) if n_first and n_second else mean
-    return (
-        mean,
-        strength / np.sqrt(m),
-        strength,
-        across,
-        min(within_first, within_second),
-        max(within_first, within_second),
-        min(n_first, n_second) / m,
-        float(np.quantile(row_mean, 0.1)),
-    )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from anomaly_lab.features.panel import Levels, blocks, highest, panels, rated
+import numpy as np
+from scipy import sparse
+
+from anomaly_lab.features.panel import Levels, blocks, highest, one_hot, panels, products, rated
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -38,51 +41,66 @@ def copies(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
         ``agreement_z_<1|10|low|mean>``, exact agreements standardised, of the nearest and farthest ten and of all.
     """
     mine, theirs = panels(users, reference)
-    weights = _level_weights(theirs, users.scale.n_levels)
     shares = np.bincount(reference.ratings, minlength=users.scale.n_levels) / max(reference.n_rows, 1)
     chance = float((shares**2).sum()) + SHARED_BIAS
-    parts = [_describe(mine[part], theirs, weights, chance) for part in blocks(len(mine))]
+    sources = _Sources(
+        theirs, rated(theirs).T, one_hot(theirs, users.scale.n_levels), *_level_weights(theirs, users.scale.n_levels)
+    )
+    parts = [_describe(mine[part], sources, chance) for part in blocks(len(mine))]
     return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
 
 
-def _level_weights(theirs: Levels, n_levels: int) -> list[tuple[Float32Array, Float32Array]]:
-    """Return for each level the log ratios of an agreement and of a disagreement on each item."""
+@dataclass(frozen=True, eq=False)
+class _Sources:
+    """Reference users who may have been copied.
+
+    Parameters
+    ----------
+    levels : ndarray of int8, shape (n_reference, n_items)
+        Their ratings.
+    rated : ndarray of shape (n_items, n_reference)
+        1 where they rated an item.
+    one_hot : csr_array of shape (n_reference, n_levels * n_items)
+        Their ratings, a column for each level of each item.
+    agree, differ : ndarray of shape (n_levels, n_items)
+        Log ratios of an agreement with a rating of this level, and of a disagreement.
+    """
+
+    levels: Levels
+    rated: Float32Array
+    one_hot: sparse.csr_array
+    agree: Float32Array
+    differ: Float32Array
+
+    def ratios(self, mine: Levels) -> Float32Array:
+        """Return the log-likelihood ratio of each user and each source."""
+        gain = products(one_hot(mine, len(self.agree), self.agree - self.differ), self.one_hot)
+        penalty = np.where(mine >= 0, np.take_along_axis(self.differ, mine, axis=0), np.float32(0))
+        return np.asarray(gain + penalty @ self.rated, dtype=np.float32)
+
+
+def _level_weights(theirs: Levels, n_levels: int) -> tuple[Float32Array, Float32Array]:
+    """Return the log ratios of an agreement and of a disagreement for each level and item."""
     counts = np.stack([(theirs == level).sum(axis=0) for level in range(n_levels)]).astype(float)
     overall = counts.sum(axis=1, keepdims=True)
     counts += PRIOR_RATINGS * overall / max(overall.sum(), 1)
     chance = np.clip(counts / np.maximum(counts.sum(axis=0), 1e-9) + SHARED_BIAS, 0.05, 0.8)
     agree, differ = np.log(COPIED / chance), np.log((1 - COPIED) / (1 - chance))
-    return [(agree[level].astype(np.float32), differ[level].astype(np.float32)) for level in range(n_levels)]
+    return agree.astype(np.float32), differ.astype(np.float32)
 
 
-def _ratios(
-    mine: Levels, theirs: Levels, weights: list[tuple[Float32Array, Float32Array]]
-) -> tuple[Float32Array, Float32Array]:
-    """Return the log-likelihood ratio and the number of agreements of each user with each reference user."""
-    ratio = np.zeros((len(mine), len(theirs)), dtype=np.float32)
-    agreements = np.zeros_like(ratio)
-    penalty = np.zeros(mine.shape, dtype=np.float32)
-    for level, (agree, differ) in enumerate(weights):
-        here, there = (mine == level).astype(np.float32), (theirs == level).astype(np.float32)
-        ratio += (here * (agree - differ)) @ there.T
-        agreements += here @ there.T
-        penalty += here * differ
-    return ratio + penalty @ rated(theirs).T, agreements
-
-
-def _describe(
-    mine: Levels, theirs: Levels, weights: list[tuple[Float32Array, Float32Array]], chance: float
-) -> dict[str, FloatArray]:
+def _describe(mine: Levels, sources: _Sources, chance: float) -> dict[str, FloatArray]:
     rows = np.arange(len(mine))
     n = np.maximum(rated(mine).sum(axis=1), 1)
-    ratio, agreements = _ratios(mine, theirs, weights)
-    common = rated(mine) @ rated(theirs).T
+    ratio = sources.ratios(mine)
+    agreements = products(one_hot(mine, len(sources.agree)), sources.one_hot)
+    common = rated(mine) @ sources.rated
     best = ratio.argmax(axis=1)
-    remainder = np.where(mine == theirs[best], np.int8(-1), mine)
-    second, _ = _ratios(remainder, theirs, weights)
+    remainder = np.where(mine == sources.levels[best], np.int8(-1), mine)
+    second = sources.ratios(remainder)
     second[rows, best] = -np.inf
-    again = second.max(axis=1) if len(theirs) > 1 else np.zeros(len(mine))
-    lengths = np.maximum(rated(theirs).sum(axis=1), 1)
+    again = second.max(axis=1) if len(sources.levels) > 1 else np.zeros(len(mine))
+    lengths = np.maximum(sources.rated.sum(axis=0), 1)
     z = (agreements - chance * common) / np.sqrt(0.25 * common + 1)
     top = highest(z, 10)
     return {

@@ -8,6 +8,7 @@ import os
 import tempfile
 from collections import OrderedDict
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -47,7 +48,9 @@ class UserFeatures:
 class Fakes(Protocol):
     """Simulated users that are described beside the same reference users as real ones."""
 
-    fold: IntArray
+    @property
+    def fold(self) -> IntArray:
+        """The cross-fit fold that each is described in, shape (n_fakes,)."""
 
     @property
     def digest(self) -> str:
@@ -62,7 +65,9 @@ def fold_of(pool: RatingPool) -> IntArray:
     return (pool.ratings.profiles[:, 0] % np.uint64(N_FOLDS)).astype(np.int64)
 
 
-def cross_fit(pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None) -> UserFeatures:
+def cross_fit(
+    pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None, *, threads: int = 1
+) -> UserFeatures:
     """Return one family's features of every user of a pool, or of simulated users beside it.
 
     Each user is described beside the reference users of the other folds. Reference users are all but those *known* to
@@ -79,6 +84,8 @@ def cross_fit(pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | N
         Name of a registered family.
     fakes : Fakes, optional
         Simulated users to describe instead, each in its own fold.
+    threads : int
+        Folds described at a time; the result does not depend on it.
 
     Raises
     ------
@@ -87,20 +94,28 @@ def cross_fit(pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | N
     """
     describe = FEATURES.load(family)
     fold = fold_of(pool) if fakes is None else fakes.fold
-    names: tuple[str, ...] = ()
-    matrix: Float32Array | None = None
-    for number, users, reference in _folds(pool, np.ascontiguousarray(visible, dtype=np.int8).tobytes()):
+    folds = [one for one in _folds(pool, _key_of(visible)) if (fold == one[0]).any()]
+
+    def columns_of(one: tuple[int, RatingBatch, RatingBatch]) -> dict[str, AnyArray]:
+        number, users, reference = one
+        found: dict[str, AnyArray] = describe(
+            users if fakes is None else fakes.of_fold(number, pool.ratings), reference
+        )
+        return found
+
+    with ThreadPoolExecutor(threads) as executor:
+        described = list(executor.map(columns_of, folds))
+    names = tuple(described[0])
+    matrix = np.empty((len(fold), len(names)), dtype=np.float32)
+    for (number, _, _), columns in zip(folds, described, strict=True):
         mine = fold == number
-        if not mine.any():
-            continue
-        columns = describe(users if fakes is None else fakes.of_fold(number, pool.ratings), reference)
-        if matrix is None:
-            names = tuple(columns)
-            matrix = np.empty((len(fold), len(names)), dtype=np.float32)
         matrix[mine] = _checked(family, columns, names, int(mine.sum()))
-    assert matrix is not None
     matrix.setflags(write=False)
     return UserFeatures(matrix, tuple(f"{family}:{name}" for name in names))
+
+
+def _key_of(visible: IntArray) -> bytes:
+    return np.ascontiguousarray(visible, dtype=np.int8).tobytes()
 
 
 @lru_cache(maxsize=3)
@@ -146,11 +161,14 @@ class FeatureStore:
         Where matrices are kept between processes.
     team : TeamFeatures, optional
         A team's own columns, appended to every matrix.
+    threads : int
+        Folds described at a time, where one process has the machine to itself.
     """
 
     families: Sequence[str]
     folder: Path | None = None
     team: TeamFeatures | None = None
+    threads: int = 1
     _memory: OrderedDict[str, UserFeatures] = field(default_factory=OrderedDict, repr=False)
 
     def matrix(self, pool: RatingPool, visible: IntArray, families: Sequence[str] | None = None) -> UserFeatures:
@@ -197,7 +215,7 @@ class FeatureStore:
             return self._memory[key]
         found = self._read(key)
         if found is None:
-            found = cross_fit(pool, visible, family, fakes)
+            found = cross_fit(pool, visible, family, fakes, threads=self.threads)
             self._write(key, found)
         self._memory[key] = found
         while len(self._memory) > MATRICES_IN_MEMORY:
@@ -222,7 +240,7 @@ class FeatureStore:
 
 def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str) -> str:
     digest = hashlib.sha256(pool.digest.encode())
-    digest.update(np.ascontiguousarray(visible, dtype=np.int8).tobytes())
+    digest.update(_key_of(visible))
     digest.update(f"{family} {fakes} {N_FOLDS} {_source(family)}".encode())
     return digest.hexdigest()[:40]
 

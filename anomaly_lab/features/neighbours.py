@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from anomaly_lab.features.agreement import item_means
-from anomaly_lab.features.panel import Levels, blocks, highest, kept_items, panels, rated
+from anomaly_lab.features.panel import Levels, blocks, highest, kept_items, one_hot, panels, products, rated
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -39,14 +39,18 @@ def neighbours(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
     by_user, by_reference = _deviations(mine, values, means), _deviations(theirs, values, means)
     their_squares = by_reference.value**2
     chance = _chance_agreement(reference)
+    n_levels = users.scale.n_levels
+    their_levels, they_rated = one_hot(theirs, n_levels), rated(theirs).T
     found: dict[str, list[FloatArray]] = {}
     for part in blocks(len(mine)):
         a = _Deviations(by_user.value[part], by_user.known[part])
         common = a.known @ by_reference.known.T
         spread = (a.value**2 @ by_reference.known.T) * (a.known @ their_squares.T)
         similar = (a.value @ by_reference.value.T) / np.sqrt(spread + 1e-8) * (common / (common + CORRELATION_PRIOR))
-        both = rated(mine[part]) @ rated(theirs).T
-        agree = (_agreements(mine[part], theirs) + AGREEMENT_PRIOR * chance) / (both + AGREEMENT_PRIOR)
+        both = rated(mine[part]) @ they_rated
+        agree = (products(one_hot(mine[part], n_levels), their_levels) + AGREEMENT_PRIOR * chance) / (
+            both + AGREEMENT_PRIOR
+        )
         for name, column in _summaries(similar.astype(np.float32), agree.astype(np.float32)).items():
             found.setdefault(name, []).append(column)
     return {name: np.concatenate(columns) for name, columns in found.items()}
@@ -67,13 +71,6 @@ def _deviations(levels: Levels, values: FloatArray, means: FloatArray) -> _Devia
     bias = deviation.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     centred = np.where(known, deviation - bias[:, None], 0.0)
     return _Deviations(centred.astype(np.float32), known.astype(np.float32))
-
-
-def _agreements(mine: Levels, theirs: Levels) -> Float32Array:
-    agree = np.zeros((len(mine), len(theirs)), dtype=np.float32)
-    for level in range(int(theirs.max(initial=0)) + 1):
-        agree += (mine == level).astype(np.float32) @ (theirs == level).astype(np.float32).T
-    return agree
 
 
 def _chance_agreement(reference: RatingBatch) -> float:
