@@ -78,7 +78,7 @@ def fit_factors(reference: RatingBatch, rank: int, seed: int = 0) -> FactorModel
     n_items = np.bincount(known.items, minlength=known.n_items).astype(float)
     overall = known.values.mean() if len(known.values) else 0.5
     mean = _damped(np.bincount(known.items, known.values, known.n_items), n_items, overall)
-    spread = float(np.std(known.values)) or 0.1
+    spread = (float(np.std(known.values)) if len(known.values) else 0.0) or 0.1
     loadings = np.random.default_rng(seed).normal(0, 0.1 * spread, (known.n_items, rank))
     loadings[:, 0] = 0.5 * spread
     model = FactorModel(mean, loadings, max(0.6 * spread**2, 1e-4))
@@ -176,7 +176,7 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
     likelihood = -0.5 * (
         total(deviation * (deviation - fitted)) / model.noise - log_det + n * np.log(2 * np.pi * model.noise)
     )
-    return {
+    columns = {
         "rmse": rmse,
         "mae": total(np.abs(residual)) / n,
         "bias": total(residual) / n,
@@ -193,6 +193,8 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
         "distance": (factors**2).sum(axis=1),
         "gain": np.log(centred + 0.04) - np.log(squares + 0.04),
     }
+    has_known = per_user(users, used) > 0
+    return {name: np.where(has_known, column, 0.0) for name, column in columns.items()}
 
 
 def _damped(sums: AnyArray, counts: FloatArray, overall: float) -> FloatArray:
