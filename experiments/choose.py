@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from anomaly_lab.errors import ConfigError, PluginError
+from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import FEATURES, MODELS
 from anomaly_lab.space import check_params, defaults, search_space
 
@@ -43,12 +44,60 @@ def choose_detectors(wanted: Sequence[str] | None, task: str) -> tuple[dict[str,
     return chosen, broken
 
 
-def check_families(families: Sequence[str]) -> None:
-    """Raise `ConfigError` if no feature family is named, or one that does not exist."""
+def check_families(families: Sequence[str] | None) -> None:
+    """Raise `ConfigError` if families are named, but none, or one that does not exist."""
+    if families is None:
+        return
     if not families:
         raise ConfigError("--families must name at least one feature family, found none")
     for family in families:
         FEATURES.load(family)
+
+
+def check_seen(name: str, model: type, features: FeatureStore) -> tuple[str, ...]:
+    """Return the families that a detector sees.
+
+    Raises
+    ------
+    ConfigError
+        If it names families of its own, none of which is switched on.
+    """
+    try:
+        return features.seen(getattr(model, "families", None))
+    except ConfigError as error:
+        raise ConfigError(f"{name}: {error}") from None
+
+
+def choose_seeing(
+    models: Mapping[str, type], features: FeatureStore, *, wanted: bool
+) -> tuple[dict[str, type], list[str]]:
+    """Return the detectors that see a family which is switched on, and a line for each of the others.
+
+    Parameters
+    ----------
+    models : mapping of str to type
+        Detectors by registered name.
+    features : FeatureStore
+        Says which families are switched on.
+    wanted : bool
+        Whether they were asked for by name: then each must see one.
+
+    Raises
+    ------
+    ConfigError
+        If a detector that was asked for by name sees none.
+    """
+    seeing, blind = {}, []
+    for name, model in models.items():
+        try:
+            check_seen(name, model, features)
+        except ConfigError as error:
+            if wanted:
+                raise
+            blind.append(f"left out: {error}")
+        else:
+            seeing[name] = model
+    return seeing, blind
 
 
 def _wanted(name: str, task: str) -> type:

@@ -27,7 +27,6 @@ def evaluate(
 ) -> None:
     """Fit a detector at given parameters and score labelled rounds with it."""
     from anomaly_lab.ratings.readers import read_rounds
-    from anomaly_lab.registry import DEFAULT_FAMILIES
     from experiments import show
     from experiments.evaluate import evaluate as run_evaluate
     from experiments.evaluate import in_words, of_kinds, summary
@@ -42,7 +41,7 @@ def evaluate(
         protocol=protocol,
         params=pairs(settings, "--set"),
         seeds=range(seeds),
-        families=split(families) or DEFAULT_FAMILIES,
+        families=split(families),
         features=features,
     )
     means = summary(table, protocol)

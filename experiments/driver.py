@@ -139,9 +139,7 @@ class Driver:
     def _spec(self, name: str, model: type) -> RunSpec:
         own = getattr(model, "families", None)
         team = self.bench.features.team
-        families = tuple(own or self.bench.features.families) + (
-            () if own or team is None else (f"team {team.digest[:8]}",)
-        )
+        families = self.bench.features.seen(own) + (() if own or team is None else (f"team {team.digest[:8]}",))
         question = self.bench.question
         return RunSpec(
             question,

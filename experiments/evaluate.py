@@ -19,7 +19,7 @@ from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.fake_users import LEAVE_KIND_OUT, query_round
 from anomaly_lab.tasks.question import Question
-from experiments.choose import check_families
+from experiments.choose import check_families, check_seen
 
 RANKINGS = ("seed", "query", "auc", "average_precision", "auc_se")
 """What is told of a kind left out: nothing that needs a threshold, for none is chosen."""
@@ -34,7 +34,7 @@ def evaluate(
     protocol: str | None = None,
     params: Mapping[str, str] | None = None,
     seeds: Iterable[int] = (0,),
-    families: Sequence[str] = DEFAULT_FAMILIES,
+    families: Sequence[str] | None = None,
     features: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return the metrics of one model trained on some rounds and scored on others.
@@ -54,8 +54,9 @@ def evaluate(
         Hyperparameters as text; those not given stand at their defaults.
     seeds : iterable of int
         One fit per test round each.
-    families : sequence of str
-        Feature families, unless the model names its own.
+    families : sequence of str, optional
+        The feature families that are switched on: a model that names its own sees these of them. By default all it
+        names, else the default ones.
     features : path-like, optional
         A team's own features.
 
@@ -68,7 +69,8 @@ def evaluate(
     Raises
     ------
     ConfigError
-        If a name or parameter is unknown, or rounds to score are given beside a protocol.
+        If a name or parameter is unknown, no family that the model names is switched on, or rounds to score are given
+        beside a protocol.
     DataError
         If a round has no labels, or the protocol asks more of the rounds.
     """
@@ -76,7 +78,8 @@ def evaluate(
     parsed = parse_params(cls, params or {}, model)
     check_families(families)
     team = None if features is None else TeamFeatures.read(features)
-    store = FeatureStore(tuple(families), team=team, threads=os.cpu_count() or 1)
+    store = FeatureStore(families or DEFAULT_FAMILIES, team=team, threads=os.cpu_count() or 1, only=families)
+    check_seen(model, cls, store)
     if not train:
         raise ConfigError("--train must name at least one labelled round")
     folds = _folds(train, test, protocol)

@@ -96,7 +96,8 @@ class Workbench:
         every = [fold, *inner_folds(fold)]
         chosen = every[number % 4]
         self.features.matrix(chosen.pool, chosen.visible)
-        self.features.matrix(chosen.pool, chosen.visible, ("seed",))
+        if self.features.only is None:
+            self.features.matrix(chosen.pool, chosen.visible, ("seed",))
 
     def run(self, job: Job) -> Outcome:
         """Run a job; a model's failure is an outcome, not an end."""

@@ -110,7 +110,7 @@ def recipe(store: Store, run: Run, features: str | Path | None = None) -> tuple[
         model,
         parse_params(model, settings, name),
         int(tags[PREFIX + "seed"]),
-        FeatureStore(families, store.feature_cache, team),
+        FeatureStore(families, store.feature_cache, team, only=families),
     )
     return made, notes
 

@@ -16,7 +16,7 @@ from typing import Protocol
 
 import numpy as np
 
-from anomaly_lab.errors import ContractError
+from anomaly_lab.errors import ConfigError, ContractError
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
@@ -163,13 +163,41 @@ class FeatureStore:
         A team's own columns, appended to every matrix.
     threads : int
         Folds described at a time, where one process has the machine to itself.
+    only : sequence of str, optional
+        The families that are switched on: a model that names its own sees these of them. By default all it names.
     """
 
     families: Sequence[str]
     folder: Path | None = None
     team: TeamFeatures | None = None
     threads: int = 1
+    only: Sequence[str] | None = None
     _memory: OrderedDict[str, UserFeatures] = field(default_factory=OrderedDict, repr=False)
+
+    def seen(self, named: Sequence[str] | None) -> tuple[str, ...]:
+        """Return the families that a model sees: of those it names, the ones switched on; else the store's own.
+
+        Parameters
+        ----------
+        named : sequence of str or None
+            The families that the model names as its own; None if it names none.
+
+        Raises
+        ------
+        ConfigError
+            If none of those it names is switched on.
+        """
+        if named is None:
+            return tuple(self.families)
+        if self.only is None:
+            return tuple(named)
+        seen = tuple(family for family in named if family in self.only)
+        if not seen:
+            raise ConfigError(
+                f"--families must name at least one of the detector's own families ({', '.join(named)}), "
+                f"found {', '.join(self.only)}"
+            )
+        return seen
 
     def matrix(self, pool: RatingPool, visible: IntArray, families: Sequence[str] | None = None) -> UserFeatures:
         """Return the features of every user of a pool under some visible labels.
@@ -181,10 +209,10 @@ class FeatureStore:
         visible : ndarray of shape (n_users,)
             1 known to be generated, 0 known to be genuine, -1 hidden.
         families : sequence of str, optional
-            The families; by default the store's own, and the team's columns with them.
+            The families a model names as its own, of which it gets those switched on (see `seen`); by default the
+            store's own, and the team's columns with them.
         """
-        wanted = tuple(families) if families is not None else tuple(self.families)
-        parts = [self._family(pool, visible, family) for family in wanted]
+        parts = [self._family(pool, visible, family) for family in self.seen(families)]
         if families is None and self.team is not None:
             parts.append(UserFeatures(self.team.columns(pool), self.team.names))
         if len(parts) == 1:
@@ -204,7 +232,7 @@ class FeatureStore:
         fakes : Fakes
             The simulated users.
         """
-        parts = [self._family(pool, visible, family, fakes) for family in families or self.families]
+        parts = [self._family(pool, visible, family, fakes) for family in self.seen(families)]
         names = tuple(name for part in parts for name in part.names)
         return UserFeatures(np.hstack([part.matrix for part in parts]), names)
 

@@ -57,6 +57,10 @@ def test_a_summary_is_over_seeds_of_means_over_rounds():
             "mahalanobis: fit_on must be one of genuine, everyone, hidden, found nobody",
         ),
         ({"families": ["profil"]}, "there is no feature family 'profil'; did you mean profile"),
+        (
+            {"model": "seed-notebook", "families": ["profile"]},
+            "seed-notebook: --families must name at least one of the",
+        ),
         ({"families": []}, "--families must name at least one feature family"),
         ({"train": []}, "--train must name at least one labelled round"),
     ],

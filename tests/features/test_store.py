@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import FeatureStore, cross_fit
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
@@ -67,6 +68,22 @@ def test_families_stand_side_by_side_in_the_order_asked_for():
     assert turned.names[0].startswith("seed:")
     at = [turned.names.index(name) for name in both.names]
     np.testing.assert_array_equal(both.matrix, turned.matrix[:, at])
+
+
+def test_a_model_that_names_families_sees_those_of_them_that_are_switched_on():
+    fold = plain_fold()
+    store = FeatureStore(("profile", "popularity"), only=("profile", "popularity"))
+    seen = store.matrix(fold.pool, fold.visible, ("seed", "popularity"))
+    np.testing.assert_array_equal(seen.matrix, cross_fit(fold.pool, fold.visible, "popularity").matrix)
+    assert store.seen(("likelihood", "popularity", "profile")) == ("popularity", "profile")
+    assert store.seen(None) == ("profile", "popularity")
+    assert FeatureStore(("profile",)).seen(("seed",)) == ("seed",)
+
+
+def test_a_model_must_see_something():
+    fold, store = plain_fold(), FeatureStore(("profile",), only=("profile",))
+    with pytest.raises(ConfigError, match=r"one of the detector's own families \(seed\), found profile"):
+        store.matrix(fold.pool, fold.visible, ("seed",))
 
 
 def test_a_matrix_cannot_be_written_to():
