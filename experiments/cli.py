@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from anomaly_lab.errors import ConfigError, LabError
-from experiments import cli_attacks, cli_describe, cli_evaluate, cli_explain, cli_handin
+from experiments import cli_ablate, cli_attacks, cli_describe, cli_evaluate, cli_explain, cli_handin
 from experiments.options import AsJson, Columns, Families, Rounds, Scale, StoreFolder, TeamFile, pairs, scale_of, split
 
 app = typer.Typer(
@@ -118,6 +118,7 @@ def leaderboard(
 
 
 app.command()(cli_evaluate.evaluate)
+app.command()(cli_ablate.ablate)
 
 
 for command in (cli_handin.export, cli_handin.score, cli_handin.record, cli_attacks.attacks, cli_attacks.simulate):

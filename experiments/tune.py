@@ -15,7 +15,7 @@ from anomaly_lab.ratings.labels import Round
 from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.fake_users import PROTOCOLS, FakeUsers
 from anomaly_lab.tasks.question import Question
-from experiments.choose import check_families, choose_detectors
+from experiments.choose import check_families, choose_detectors, choose_seeing
 from experiments.driver import Driver, Report
 from experiments.workbench import Workbench
 from tracking.leaderboard import Board, leaderboard
@@ -55,7 +55,7 @@ def tune(
     protocol: str | None = None,
     kind_out: bool | None = None,
     store: str | Path = DEFAULT_FOLDER,
-    families: Sequence[str] = DEFAULT_FAMILIES,
+    families: Sequence[str] | None = None,
     features: str | Path | None = None,
     report: Report = lambda line, done, total: None,
 ) -> Tuned:
@@ -86,8 +86,9 @@ def tune(
         simulated ones, which takes longer. By default only where some round's labels name two kinds or more.
     store : path-like
         Folder of the lab.
-    families : sequence of str
-        Feature families detectors see unless they name their own.
+    families : sequence of str, optional
+        The feature families that are switched on: a detector that names its own sees these of them, and is left out if
+        there are none. By default all it names, else the default ones.
     features : path-like, optional
         A team's own features (see `anomaly_lab.features.team`).
     report : callable
@@ -117,10 +118,12 @@ def tune(
     models, broken = choose_detectors(detectors, question.task.name)
     team = TeamFeatures.read(features) if features is not None else None
     opened = Store.open(store, create=True)
-    bench = Workbench(question, FeatureStore(tuple(families), opened.feature_cache, team))
+    described = FeatureStore(families or DEFAULT_FAMILIES, opened.feature_cache, team, only=families)
+    models, blind = choose_seeing(models, described, wanted=bool(detectors))
+    bench = Workbench(question, described)
     if team is not None:
         team.columns(bench.folds(question.protocol)[0].pool)  # a user without a row is found before anything is written
-    for line in broken:
+    for line in [*broken, *blind]:
         report(line, 0, 0)
     sweep(opened)
     deadline = None if timeout is None else time.monotonic() + timeout
@@ -142,7 +145,7 @@ def check_settings(
     jobs: int | None = None,
     seed: int = 0,
     protocol: str | None = None,
-    families: Sequence[str] = DEFAULT_FAMILIES,
+    families: Sequence[str] | None = None,
     **others: object,
 ) -> None:
     """Raise `ConfigError` or `PluginError` for settings of `tune` that are wrong whatever the rounds are.

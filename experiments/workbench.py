@@ -35,6 +35,9 @@ class Job:
         The question's own, or another one for a further metric.
     thresholds : bool
         Whether to choose thresholds (see `anomaly_lab.evaluation.engine.run`).
+    families : tuple of str, optional
+        The feature families to switch on in place of the workbench's; users are then described anew, so that the
+        seconds are what this job costs by itself.
     """
 
     detector: str
@@ -42,6 +45,7 @@ class Job:
     seed: int
     protocol: str
     thresholds: bool = True
+    families: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -102,14 +106,15 @@ class Workbench:
     def run(self, job: Job) -> Outcome:
         """Run a job; a model's failure is an outcome, not an end."""
         started = time.time()
+        bench = self if job.families is None else self._anew(job.families)
         try:
             model = MODELS.load(job.detector)
             result = run(
                 job.detector,
                 model,
                 job.params,
-                self.folds(job.protocol),
-                self.features,
+                bench.folds(job.protocol),
+                bench.features,
                 seed=job.seed,
                 thresholds=job.thresholds,
             )
@@ -118,6 +123,10 @@ class Workbench:
         except (Exception, SystemExit) as error:  # a model may fail in any way; the study goes on, the run says why
             return Outcome(None, _one_line(error), started)
         return Outcome(result, None, started)
+
+    def _anew(self, families: tuple[str, ...]) -> Workbench:
+        """Return a workbench on which nothing is described yet; what was learnt of a pool is kept with its folds."""
+        return Workbench(self.question, FeatureStore(families, team=self.features.team, only=families))
 
     def importance(self, job: Job) -> pd.DataFrame:
         """Return what a job's model rests on where it is asked last: the newest round.

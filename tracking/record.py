@@ -114,14 +114,8 @@ class Recorder:
         params: Mapping[str, Any] | None = None,
         started: float | None = None,
     ) -> str:
-        """Write a finished run with its metrics and artifacts and return its id.
-
-        One request makes the run, one writes all parameters and metrics, one folder of artifacts is written together,
-        and one request ends it. Whoever finds a run still RUNNING knows that its writer died.
-        """
-        client = self.store.client
+        """Write a finished trial, or a run recorded from scores, and return its id."""
         tags = spec.tags("recorded" if spec.kind == "recorded" else "trial")
-        tags[PREFIX + "seed"] = str(result.seed)
         if parent is not None:
             tags["mlflow.parentRunId"] = parent
         else:  # recorded scores are a study of one run
@@ -129,6 +123,25 @@ class Recorder:
         name = spec.detector if trial is None else f"{spec.detector} {trial}"
         if trial is not None:
             tags[PREFIX + "trial"] = str(trial)
+        return self.write(spec, result, name=name, tags=tags, params=params, started=started)
+
+    def write(
+        self,
+        spec: RunSpec,
+        result: RunResult,
+        *,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any] | None = None,
+        started: float | None = None,
+    ) -> str:
+        """Write a finished run with its metrics and artifacts, under a name and with tags, and return its id.
+
+        One request makes the run, one writes all parameters and metrics, one folder of artifacts is written together,
+        and one request ends it. Whoever finds a run still RUNNING knows that its writer died.
+        """
+        client = self.store.client
+        tags = {**tags, PREFIX + "seed": str(result.seed)}
         began = int((started if started is not None else time.time()) * 1000)
         run = client.create_run(self.experiment_id, start_time=began, tags=tags, run_name=name)
         run_id = str(run.info.run_id)
@@ -143,17 +156,17 @@ class Recorder:
     def record_failure(
         self, spec: RunSpec, error: str, *, parent: str, trial: int, params: Mapping[str, Any], started: float
     ) -> str:
-        """Write a run whose model failed, with the reason as a tag."""
+        """Write a trial whose model failed, with the reason as a tag."""
+        tags = spec.tags("failed") | {"mlflow.parentRunId": parent, PREFIX + "trial": str(trial)}
+        return self.write_failure(error, name=f"{spec.detector} {trial}", tags=tags, params=params, started=started)
+
+    def write_failure(
+        self, error: str, *, name: str, tags: Mapping[str, str], params: Mapping[str, Any], started: float
+    ) -> str:
+        """Write a run whose model failed, under a name, with the reason as a tag."""
         client = self.store.client
-        tags = spec.tags("failed") | {
-            "mlflow.parentRunId": parent,
-            PREFIX + "trial": str(trial),
-            PREFIX + "error": error[:4000],
-            NOTE: f"Failed: {error[:4000]}",
-        }
-        run = client.create_run(
-            self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=f"{spec.detector} {trial}"
-        )
+        tags = {**tags, PREFIX + "error": error[:4000], NOTE: f"Failed: {error[:4000]}"}
+        run = client.create_run(self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=name)
         self._log(run.info.run_id, {}, params, {})
         client.set_terminated(run.info.run_id, status="FAILED")
         return str(run.info.run_id)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from optuna.distributions import FloatDistribution
@@ -31,6 +32,10 @@ class NextRoundDetector(EstimatorDetector):
 
     families: ClassVar[tuple[str, ...] | None] = ALL_FAMILIES
     kind: ClassVar[str] = "supervised"  # type: ignore[assignment]
+    components: ClassVar[Mapping[str, Mapping[str, Any]]] = {
+        **{f"without {one}": {"experts": tuple(other for other in EXPERTS if other != one)} for one in EXPERTS},
+        **{f"{one} alone": {"experts": (one,)} for one in EXPERTS},
+    }
 
     label_weight: Annotated[float, FloatDistribution(0.1, 1.6, log=True)] = 0.4
     bank_weight: Annotated[float, FloatDistribution(0.1, 1.6, log=True)] = 0.4

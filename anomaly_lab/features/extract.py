@@ -269,11 +269,11 @@ class FeatureStore:
 def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str) -> str:
     digest = hashlib.sha256(pool.digest.encode())
     digest.update(_key_of(visible))
-    digest.update(f"{family} {fakes} {N_FOLDS} {_source(family)}".encode())
+    digest.update(f"{family} {fakes} {N_FOLDS} {source_of(family)}".encode())
     return digest.hexdigest()[:40]
 
 
-def _source(family: str) -> str:
+def source_of(family: str) -> str:
     """Return the code of a family, so that a changed family is never served from the cache."""
     module = inspect.getmodule(FEATURES.load(family))
     return inspect.getsource(module) if module is not None else FEATURES.get(family).target

@@ -48,6 +48,8 @@ class Raises(Base):
 class RaisesSometimes(Base):
     """Raises in fit away from its default."""
 
+    components: ClassVar[dict] = {"without luck": {"power": 2.0}}
+
     def fit(self, train, *, rng):
         if self.power != 1.0:
             raise ValueError("only 1.0 will do")

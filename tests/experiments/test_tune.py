@@ -10,6 +10,7 @@ from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import defaults
 from anomaly_lab.tasks.question import Question
+from experiments.choose import choose_seeing
 from experiments.driver import Driver
 from experiments.tune import tune
 from experiments.workbench import Workbench
@@ -137,6 +138,7 @@ def test_a_budget_of_no_time_says_so(rounds, fresh_store):
         ({"seed": -1}, "--seed must be 0 or more, found -1"),
         ({"families": []}, "--families must name at least one feature family"),
         ({"families": ["profil"]}, "there is no feature family 'profil'; did you mean profile"),
+        ({"detectors": ["seed-notebook"], "families": ["profile"]}, r"one of the detector's own families \(seed\)"),
         ({"detectors": ["mahalanobi"]}, "there is no model 'mahalanobi'; did you mean mahalanobis"),
         ({"protocol": "nextround"}, "--protocol must be one of next-round"),
     ],
@@ -152,6 +154,17 @@ def test_a_team_table_without_every_user_is_told_before_anything_is_written(roun
     with pytest.raises(DataError, match=r"mine\.csv"):
         tuned(rounds, tmp_path / "lab", features=tmp_path / "mine.csv")
     assert not (tmp_path / "lab").exists()
+
+
+def test_a_detector_none_of_whose_families_is_switched_on_is_left_out_and_told():
+    features = FeatureStore(("profile",), only=("profile",))
+    models = {name: MODELS.load(name) for name in ("mahalanobis", "seed-notebook")}
+    seeing, told = choose_seeing(models, features, wanted=False)
+    assert list(seeing) == ["mahalanobis"]
+    assert told == [
+        "left out: seed-notebook: --families must name at least one of the detector's own families (seed), "
+        "found profile"
+    ]
 
 
 @pytest.mark.slow
