@@ -5,6 +5,9 @@ from __future__ import annotations
 TRUSTED_TYPES: tuple[str, ...] = (
     "anomaly_lab.detectors.adaptive_sampler.AdaptiveSampler",
     "anomaly_lab.detectors.champion.CalibratedDetector",
+    "anomaly_lab.detectors.experts.ClippedRanks",
+    "anomaly_lab.detectors.experts.Expert",
+    "anomaly_lab.detectors.experts.Networks",
     "anomaly_lab.detectors.gaussian_mixture.GaussianMixtureDetector",
     "anomaly_lab.detectors.gradient_boosting.GradientBoostingDetector",
     "anomaly_lab.detectors.isolation_forest.IsolationForestDetector",
@@ -15,6 +18,7 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "anomaly_lab.detectors.mahalanobis.MahalanobisDetector",
     "anomaly_lab.detectors.mahalanobis.ShrunkMahalanobis",
     "anomaly_lab.detectors.mlp.MLPDetector",
+    "anomaly_lab.detectors.next_round.NextRoundDetector",
     "anomaly_lab.detectors.one_class_svm.OneClassSVMDetector",
     "anomaly_lab.detectors.random_forest.RandomForestDetector",
     "anomaly_lab.detectors.seed_notebook.SeedNotebookDetector",

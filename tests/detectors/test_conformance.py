@@ -7,7 +7,7 @@ from anomaly_lab.errors import ConfigError
 from anomaly_lab.registry import MODELS
 from anomaly_lab.testing import CHECKS, check_model, check_ranges
 
-SLOW_MODELS = ("random-forest", "isolation-forest", "seed-notebook")
+SLOW_MODELS = ("random-forest", "isolation-forest", "seed-notebook", "next-round")
 CASES = [
     pytest.param(
         name,
