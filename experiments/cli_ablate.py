@@ -60,6 +60,7 @@ HEADINGS = {
     "auc": "AUC",
     "auc_sd": "sd",
     "auc_se": "se",
+    "difference_se": "se of it",
     "f1": "F1",
     "seconds_features": "features s",
     "seconds_fit": "fit s",

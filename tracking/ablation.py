@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from math import nan
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.evaluation.variants import Variant
+from tracking.paired import difference_se
 from tracking.record import Recorder
 from tracking.spec import RunSpec
 from tracking.store import PREFIX
@@ -21,7 +23,7 @@ ROLE = "ablation"
 """No role of ranked runs: a model without one of its parts is no contestant."""
 STAGES = ("features", "fit", "score", "threshold")
 SECONDS = tuple(f"seconds_{stage}" for stage in STAGES)
-COLUMNS = ("part", "variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "f1", *SECONDS)
+COLUMNS = ("part", "variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "difference_se", "f1", *SECONDS)
 
 
 @dataclass(frozen=True)
@@ -91,40 +93,34 @@ class Ablation:
         DataFrame
             ``part``, ``variant``, ``seeds`` (how many of them finished), ``auc`` (mean), ``auc_sd`` (standard deviation
             over seeds), ``auc_se`` (standard error of one seed's AUC by DeLong, its mean), ``difference`` (mean
-            difference in AUC to the whole at the same seed), ``f1``, and the seconds of each stage of one run.
+            difference in AUC to the whole at the same seed), ``difference_se`` (its standard error at one seed, both
+            AUCs being of the same users), ``f1``, and the seconds of each stage of one run.
         """
         runs = self.finished()
-        by_key = {key: _metrics([runs[key, seed] for seed in seeds if (key, seed) in runs]) for key, _ in variants}
-        whole = by_key[variants[0][0]]["auc"]
+        whole = {seed: runs[variants[0][0], seed] for seed in seeds if (variants[0][0], seed) in runs}
+        measured = {
+            key: pd.DataFrame(
+                [self._measured(runs[key, seed], whole.get(seed)) for seed in seeds if (key, seed) in runs]
+            )
+            for key, _ in variants
+        }
         rows = [
-            {"part": one.part, "variant": one.name} | _row(by_key[key], whole)
+            {"part": one.part, "variant": one.name, "seeds": len(measured[key]), "auc_sd": measured[key]["auc"].std()}
+            | measured[key].mean().to_dict()
             for key, one in variants
-            if len(by_key[key])
+            if len(measured[key])
         ]
         return pd.DataFrame(rows, columns=COLUMNS)
+
+    def _measured(self, run: Run, whole: Run | None) -> dict[str, float]:
+        """Return what one run measured, and how far it is from the whole model's at the same seed."""
+        found = {name: run.data.metrics.get(name, nan) for name in ("auc", "auc_se", "f1", *SECONDS)}
+        if whole is None:
+            return found | {"difference": nan, "difference_se": nan}
+        difference = found["auc"] - whole.data.metrics["auc"]
+        return found | {"difference": difference, "difference_se": difference_se(self.recorder.store, run, whole)}
 
     def _named(self, spec: RunSpec, variant: Variant, key: str, role: str) -> tuple[str, dict[str, str]]:
         ours = {"part": variant.part, "variant": variant.name, "variant_key": key}
         tags = spec.tags(role) | {PREFIX + name: value for name, value in ours.items()}
         return f"{spec.detector}: {variant.name}", tags
-
-
-def _metrics(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return what runs of one variant measured, one row a seed."""
-    seeds = [int(run.data.tags[PREFIX + "seed"]) for run in runs]
-    return pd.DataFrame([run.data.metrics for run in runs], index=seeds).reindex(
-        columns=["auc", "auc_se", "f1", *SECONDS]
-    )
-
-
-def _row(metrics: pd.DataFrame, whole: pd.Series) -> dict[str, Any]:
-    means = metrics.mean()
-    return {
-        "seeds": len(metrics),
-        "auc": means["auc"],
-        "auc_sd": metrics["auc"].std(ddof=1),
-        "auc_se": means["auc_se"],
-        "difference": (metrics["auc"] - whole).mean(),
-        "f1": means["f1"],
-        **{name: means[name] for name in SECONDS},
-    }

@@ -52,14 +52,31 @@ def roc_auc_variance(truth: IntArray, scores: FloatArray) -> float:
 
     The fast form is that of Sun and Xu (2014). Infinite where a class has fewer than two users.
     """
+    return _variance(*_placements(truth, scores))
+
+
+def roc_auc_difference_variance(truth: IntArray, first: FloatArray, second: FloatArray) -> float:
+    """Return the variance of the difference of two AUCs on the same users (DeLong, DeLong and Clarke-Pearson, 1988).
+
+    What both scores find hard cancels out, so it is often far below the sum of both variances. Infinite where a class
+    has fewer than two users.
+    """
+    pairs = zip(_placements(truth, first), _placements(truth, second), strict=True)
+    return _variance(*(one - other for one, other in pairs))
+
+
+def _placements(truth: IntArray, scores: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return which share of the other class each fake and each genuine user is on the right side of."""
     fake, genuine = scores[truth == 1], scores[truth == 0]
     m, n = len(fake), len(genuine)
-    if m < 2 or n < 2:
-        return float("inf")
     joint = rankdata(np.concatenate([fake, genuine]))
-    v_fake = (joint[:m] - rankdata(fake)) / n
-    v_genuine = 1 - (joint[m:] - rankdata(genuine)) / m
-    return float(v_fake.var(ddof=1) / m + v_genuine.var(ddof=1) / n)
+    return (joint[:m] - rankdata(fake)) / n, 1 - (joint[m:] - rankdata(genuine)) / m
+
+
+def _variance(fake: FloatArray, genuine: FloatArray) -> float:
+    if len(fake) < 2 or len(genuine) < 2:
+        return float("inf")
+    return float(fake.var(ddof=1) / len(fake) + genuine.var(ddof=1) / len(genuine))
 
 
 def mean_interval(values: FloatArray, variances: FloatArray, level: float = 0.95) -> tuple[float, float]:

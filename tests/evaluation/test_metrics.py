@@ -11,6 +11,7 @@ from anomaly_lab.evaluation.metrics import (
     best_f1_threshold,
     mean_interval,
     roc_auc,
+    roc_auc_difference_variance,
     roc_auc_variance,
     score_metrics,
 )
@@ -54,6 +55,27 @@ def test_the_variance_of_the_auc_is_that_of_a_bootstrap():
     resampled = [roc_auc(truth, np.concatenate([rng.choice(fake, 80), rng.choice(genuine, 300)])) for _ in range(1500)]
     expected = np.sqrt(roc_auc_variance(truth, np.concatenate([fake, genuine])))
     assert np.std(resampled) == pytest.approx(expected, rel=0.08)
+
+
+def test_the_variance_of_a_difference_is_that_of_a_bootstrap_of_users():
+    rng = np.random.default_rng(0)
+    truth = np.repeat([1, 0], [60, 240])
+    shared = rng.normal(size=300) + truth
+    first, second = (shared + 0.5 * rng.normal(size=300) for _ in range(2))
+    drawn = [np.concatenate([rng.integers(0, 60, 60), rng.integers(60, 300, 240)]) for _ in range(2000)]
+    differences = [roc_auc(truth, first[one]) - roc_auc(truth, second[one]) for one in drawn]
+    expected = np.sqrt(roc_auc_difference_variance(truth, first, second))
+    assert np.std(differences) == pytest.approx(expected, rel=0.1)
+    assert expected**2 < 0.6 * (roc_auc_variance(truth, first) + roc_auc_variance(truth, second))
+
+
+@given(scored_users(min_each=2))
+def test_the_variance_of_a_difference_to_chance_is_that_of_the_auc(users):
+    truth, scores = users
+    assert roc_auc_difference_variance(truth, scores, np.zeros(len(truth))) == pytest.approx(
+        roc_auc_variance(truth, scores), abs=1e-12
+    )
+    assert roc_auc_difference_variance(truth, scores, scores) == 0
 
 
 def test_the_variance_is_unknown_with_one_user_of_a_class():

@@ -41,6 +41,8 @@ def test_the_table_is_what_evaluate_finds(quick, rounds):
         assert table.loc[name, "f1"] == pytest.approx(by_seed["f1"].mean(), abs=1e-12)
         assert table.loc[name, "auc_se"] > 0
     pd.testing.assert_series_equal(table["difference"], table["auc"] - table.loc["whole", "auc"], check_names=False)
+    assert table.loc["whole", "difference_se"] == 0
+    assert table.drop(index="whole")["difference_se"].between(1e-4, 0.2).all()
     assert (table["seeds"] == 2).all()
     assert (table[[f"seconds_{stage}" for stage in ("features", "fit", "score", "threshold")]] > 0).all(axis=None)
 
@@ -79,7 +81,7 @@ def test_other_settings_are_other_runs(rounds, fresh_store):
 
 def test_the_number_of_workers_changes_no_figure(quick, rounds, fresh_store):
     table = ablated(rounds, fresh_store, seeds=2, jobs=2).table
-    measured = ["variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "f1"]
+    measured = ["variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "difference_se", "f1"]
     pd.testing.assert_frame_equal(table[measured], quick[1].table[measured])
 
 
@@ -130,6 +132,10 @@ def test_the_command_prints_the_table_in_every_form(cli, files, quick):
     found = json.loads(cli(*asked, "--json").out)
     assert [row["variant"] for row in found["rows"]] == VARIANTS
     assert found["failures"] == {}
-    assert cli(*asked, "--csv").out.splitlines()[0].startswith("part,variant,seeds,auc,auc_sd,auc_se,difference,f1")
+    assert (
+        cli(*asked, "--csv")
+        .out.splitlines()[0]
+        .startswith("part,variant,seeds,auc,auc_sd,auc_se,difference,difference_se,f1")
+    )
     assert cli(*asked, "--markdown").out.startswith("| part | variant | seeds | AUC | sd | se |")
     assert cli("ablate", "mahalanobi", *round_options(files)).code == 2
