@@ -51,6 +51,7 @@ def tune(
     from experiments.progress import progress_report
     from experiments.tune import check_settings
     from experiments.tune import tune as run_tune
+    from tracking.expectation import as_json as expectation_json
 
     given = {
         "rounds": [str(path) for path in rounds] if rounds else None,
@@ -82,7 +83,14 @@ def tune(
         tuned = run_tune(labelled, report=report, **settings)
     if as_json:
         typer.echo(
-            show.to_json(_board_json(tuned.board) | {"failures": tuned.failures, "interrupted": tuned.interrupted})
+            show.to_json(
+                _board_json(tuned.board)
+                | {
+                    "failures": tuned.failures,
+                    "interrupted": tuned.interrupted,
+                    "expected": expectation_json(tuned.expected),
+                }
+            )
         )
         return
     show.print_board(tuned.board)
@@ -90,7 +98,7 @@ def tune(
         typer.echo(f"failed: {name}: {error}", err=True)
     if tuned.interrupted:
         typer.echo("Ended early; every finished trial is kept. The same command goes on from here.", err=True)
-    _next_steps(tuned.board, folder, course)
+    _next_steps(tuned.expected, folder, course)
 
 
 @app.command()
@@ -201,15 +209,15 @@ def _embedded_course(folder: Path) -> list[Path]:
     return [course / name for name in names]
 
 
-def _next_steps(board: Any, folder: Path, course: list[Path] | None) -> None:
-    from experiments import show
+def _next_steps(expected: Any, folder: Path, course: list[Path] | None) -> None:
+    from experiments.expectation import expectation_text
 
     if course is None:
-        typer.echo("\n" + show.expectation(board, "the next round"))
+        typer.echo("\n" + expectation_text(expected, "the next round"))
         typer.echo(f"Next: anomaly-lab export --batch NEXT.npz --out scores.npz --store {folder}")
         return
     scores = folder / "course" / "round4_scores.npz"
-    typer.echo("\n" + show.expectation(board, "round 4"))
+    typer.echo("\n" + expectation_text(expected, "round 4"))
     typer.echo("Next:")
     typer.echo("  make ui        # every run in MLflow, on http://127.0.0.1:5000")
     typer.echo(f"  make export    # refits the best run and scores {folder}/course/round4.npz")

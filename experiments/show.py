@@ -94,19 +94,6 @@ def print_board(board: Board) -> None:
         out.print(f"  another question here: {line}", style="dim")
 
 
-def expectation(board: Board, batch: str) -> str:
-    """Return in words what the board promises of a batch to come."""
-    leader = board.table.iloc[0]
-    low, high = leader["auc_low"], leader["auc_high"]
-    text = (
-        f"Expect of {batch}: {leader['detector']} scored AUC {leader['auc']:.3f} ({low:.3f}-{high:.3f}) on rounds "
-        f"whose labels it had not seen, the best of {int(board.table['runs'].sum())} runs; expect a little less"
-    )
-    if isfinite(leader["optimism"]):
-        text += f", and not its in-round {leader['auc_in_round']:.3f}"
-    return text + ". New kinds of fakes may cost more."
-
-
 def _flag_everyone(board: Board) -> dict[str, float]:
     share = board.fake_share
     return {"precision": share, "recall": 1.0, "f1": 2 * share / (1 + share), "average_precision": share}

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomaly_lab.errors import ConfigError, StoreError
+from anomaly_lab.evaluation.expect import Expectation
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.labels import Round
@@ -18,7 +19,9 @@ from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families, choose_detectors, choose_seeing
 from experiments.driver import Driver, Report
 from experiments.workbench import Workbench
+from tracking.expectation import expect_run, log_expectation
 from tracking.leaderboard import Board, leaderboard
+from tracking.rebuild import choose_run
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import sweep
 
@@ -37,11 +40,15 @@ class Tuned:
         Detectors with failed trials, and the last error of each.
     interrupted : bool
         Whether it was ended early by the user or by its time budget.
+    expected : Expectation or None
+        What the run that `export` would take is to be expected to score in the coming round; None where nothing can be
+        said.
     """
 
     board: Board
     failures: dict[str, str]
     interrupted: bool
+    expected: Expectation | None = None
 
 
 def tune(
@@ -134,7 +141,11 @@ def tune(
     complete = driver.run(jobs or os.cpu_count() or 1)
     if not any(one.study.finished for one in driver.contestants):
         raise StoreError(_nothing_finished(opened, driver))
-    return Tuned(leaderboard([store], question=question.fingerprint), driver.failures, interrupted=not complete)
+    chosen, _ = choose_run(opened, None, question.fingerprint)
+    expected = expect_run(opened, chosen)
+    log_expectation(opened, chosen, expected)
+    board = leaderboard([store], question=question.fingerprint)
+    return Tuned(board, driver.failures, interrupted=not complete, expected=expected)
 
 
 def check_settings(

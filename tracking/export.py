@@ -17,6 +17,7 @@ from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.class_scores import name_kinds
 from anomaly_lab.evaluation.drift import MIN_USERS, unusual
 from anomaly_lab.evaluation.drift_words import warnings
+from anomaly_lab.evaluation.expect import Expectation
 from anomaly_lab.evaluation.refit import Refit, refit
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.labels import Round
@@ -25,6 +26,7 @@ from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.question import Question
 from anomaly_lab.types import FloatArray
 from tracking.champion import UnsafeModelError, mark_refit_only, register
+from tracking.expectation import as_json, expect_run, in_words, log_expectation
 from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
 from tracking.manifest import file_digest, hand_in
 from tracking.rebuild import choose_run, recipe
@@ -130,10 +132,13 @@ def export(
     table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})
     apart, further = _drift(opened, asked, target)
     notes += more + _notes(table, asked, target, flag_rate) + further
-    facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate) | {"drift": apart}
+    expected = expect_run(opened, chosen)
+    notes += [f"to be expected on {target.name}: {in_words(expected)}"] if expected is not None else []
+    facts = _facts(chosen, asked, target, fitted, table, chosen_form, flag_rate)
+    facts |= {"drift": apart, "expected": as_json(expected)}
     handed_in = fitted.scores if fitted.class_scores is None else fitted.class_scores
     manifest = hand_in(out, fitted.user_ids, handed_in, chosen_form, facts | _classes(handed_in))
-    version, more = _remember(opened, chosen, fitted, target, out, manifest)
+    version, more = _remember(opened, chosen, fitted, target, out, manifest, expected)
     return Exported(out, manifest, table, chosen.info.run_id, version, notes + more)
 
 
@@ -247,15 +252,18 @@ def _facts(
 
 
 def _remember(
-    store: Store, run: Run, fitted: Refit, target: Round, out: Path, manifest: Path
+    store: Store, run: Run, fitted: Refit, target: Round, out: Path, manifest: Path, expected: Expectation | None
 ) -> tuple[str | None, list[str]]:
-    """Keep the hand-in with its run and register the model; return its version, or a note why there is none.
+    """Keep the hand-in and what is expected of it with its run and register the model.
+
+    Return its version, or a note why there is none.
 
     The hand-in stands by now, and a store that fails on the last evening must not keep anyone from sending it in.
     """
     from mlflow.exceptions import MlflowException
 
     try:
+        log_expectation(store, run, expected)
         for file in (out, manifest):
             store.client.log_artifact(run.info.run_id, str(file), f"export/{target.ratings.digest[:10]}")
         return _register(store, run, fitted, {"batch": target.ratings.digest, "scores": file_digest(out)}), []

@@ -19,6 +19,7 @@ from anomaly_lab.evaluation.mistakes import mistakes
 from anomaly_lab.ratings.readers import read_labels, read_round
 from anomaly_lab.types import AnyArray, IntArray
 from tracking.class_forms import read_hand_in
+from tracking.expectation import met
 from tracking.forms import THRESHOLD, HandIn, threshold_notes
 from tracking.manifest import file_digest, read_manifest
 from tracking.read import find_run
@@ -46,7 +47,7 @@ class ScoreReport:
     run_id : str or None
         The run into which the figures were logged.
     expected_auc : float or None
-        What that run promised.
+        What that run promised: what was expected of it at its export, else its AUC on the board.
     mistakes : DataFrame
         Missed generated and accused genuine users by kind; see `anomaly_lab.evaluation.mistakes.mistakes`.
     notes : list of str
@@ -201,7 +202,7 @@ def _log(
     wrong: pd.DataFrame,
     digest: str,
 ) -> tuple[str | None, float | None, list[str]]:
-    """Log the real figures; return the run, what it promised, and a note if there is no run to log into.
+    """Log the real figures; return the run, what it promised, and whether that came true or why nothing is logged.
 
     Of the mistakes their numbers are kept; the ids of the worst would say who was generated.
     """
@@ -225,7 +226,8 @@ def _log(
     )
     table = wrong.drop(columns="worst").to_csv(index=False)
     opened.client.log_text(chosen.info.run_id, table, f"scored/{digest[:10]}/mistakes.csv")
-    return str(chosen.info.run_id), float(chosen.data.metrics["auc"]), []
+    promised = chosen.data.metrics.get("expected_auc", chosen.data.metrics["auc"])
+    return str(chosen.info.run_id), float(promised), met(chosen, metrics["auc"])
 
 
 def _by_number(metrics: Mapping[str, float], prefix: str) -> dict[int, float]:

@@ -1,9 +1,8 @@
 """Expect: the AUC of the coming round, with an interval, of a run that was selected among many on rounds gone by.
 
 Three things stand between a board's best AUC and the next one: the best of many is partly lucky, rounds differ, and a
-new round brings new kinds of fakes. The first is taken off the AUC; the other two make a distribution over its
-log-odds, where chance is zero: a t distribution whose lower half may be wider than the upper one, for a new kind may
-cost more than an old one gives.
+new round brings new kinds of fakes. The first is taken off the AUC; the other two make a t distribution over its
+log-odds, where chance is zero. In terms of the AUC its lower half is the wider one: a high AUC has more to lose.
 """
 
 from __future__ import annotations
@@ -36,21 +35,20 @@ class Prior:
     ----------
     kept : float
         Median share of the log-odds that is left in the coming round.
-    below, above : float
-        Spread about that, downwards and upwards, as shares of the log-odds.
+    spread : float
+        Scale of that share about its median.
     between : float
         Standard deviation between rounds, in log-odds.
     """
 
     kept: float
-    below: float
-    above: float
+    spread: float
     between: float
 
 
 PRIORS = {
-    "next-round": Prior(kept=0.93, below=0.2, above=0.15, between=0.4),
-    "in-round": Prior(kept=0.55, below=0.2, above=0.25, between=0.4),
+    "next-round": Prior(kept=1.0, spread=0.1, between=0.3),
+    "in-round": Prior(kept=0.55, spread=0.15, between=0.3),
 }
 """By protocol; fitted by ``experiments/bench/calibrate_interval.py``, never to real rounds."""
 PRIORS["forward"] = PRIORS["next-round"]
@@ -58,33 +56,29 @@ PRIORS["forward"] = PRIORS["next-round"]
 
 @dataclass(frozen=True)
 class Predictive:
-    """The distribution of the coming round's log-odds: t, each half with a scale of its own.
+    """The distribution of the coming round's log-odds: a scaled t distribution.
 
     Parameters
     ----------
     centre : float
         Median.
-    down, up : float
-        Scales of the lower and the upper half.
+    scale : float
+        Its unit.
     freedom : float
         Degrees of freedom.
     """
 
     centre: float
-    down: float
-    up: float
+    scale: float
     freedom: float
 
     def auc(self, share: float) -> float:
         """Return the AUC below which the coming round stays with a chance of `share`."""
-        reach = float(t.ppf(share, self.freedom))
-        return float(expit(self.centre + reach * (self.down if reach < 0 else self.up)))
+        return float(expit(t.ppf(share, self.freedom, self.centre, self.scale)))
 
     def log_density(self, auc: float) -> float:
         """Return the log of the density at the log-odds of an AUC."""
-        apart = _log_odds(auc) - self.centre
-        scale = self.down if apart < 0 else self.up
-        return float(t.logpdf(apart / scale, self.freedom) - np.log(scale))
+        return float(t.logpdf(_log_odds(auc), self.freedom, self.centre, self.scale))
 
 
 @dataclass(frozen=True)
@@ -244,9 +238,8 @@ def predict(aucs: FloatArray, error: float, bias: float, n_rounds: int, prior: P
         freedom = WORTH + n_rounds - 1
         seen = np.var([_log_odds(auc) for auc in aucs])
         variance = (WORTH * variance + n_rounds * seen) / freedom
-    spread = np.sqrt(variance * (1 + 1 / n_rounds))
-    down, up = (float(np.hypot(spread, share * log_odds)) for share in (prior.below, prior.above))
-    return Predictive(prior.kept * log_odds, down, up, freedom)
+    scale = float(np.hypot(np.sqrt(variance * (1 + 1 / n_rounds)), prior.spread * log_odds))
+    return Predictive(prior.kept * log_odds, scale, freedom)
 
 
 def _log_odds(auc: float) -> float:

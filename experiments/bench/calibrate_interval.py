@@ -3,7 +3,7 @@
 For each seed a small course is drawn (`experiments/bench/simulated_boards.py`), several detectors with a few sets of
 parameters are run on its labelled rounds, and the best run is selected and scored on the last round. What came out is
 appended to a file of JSON lines; run the script again to go on. Boards of even number fit the priors of
-`anomaly_lab.evaluation.expect` by maximum likelihood; those of odd number show how often the interval holds the real
+`anomaly_lab.evaluation.expect`; those of odd number show how often the interval holds the real
 AUC, with the priors as they stand in the library. Simulating takes about 8 seconds a course.
 
     python experiments/bench/calibrate_interval.py --courses 180 --out boards.jsonl [--genuine LOG]
@@ -14,21 +14,23 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import minimize
+from scipy.special import logit
 
-from anomaly_lab.evaluation.expect import PRIORS, Prior, bias_of_selected, expect, predict
+from anomaly_lab.evaluation.expect import PRIORS, Predictive, Prior, bias_of_selected, expect, predict
 from anomaly_lab.ratings import RatingBatch
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.types import FloatArray
 from experiments.bench.simulated_boards import draw_course, run_board
 
 Board = dict[str, Any]
-START = np.log([0.8, 0.2, 0.2, 0.4])
+START = np.log([0.2, 0.4])
 
 
 def simulate(path: Path, n_courses: int, genuine: RatingBatch | None) -> list[Board]:
@@ -53,24 +55,50 @@ def figures(board: Board) -> tuple[FloatArray, FloatArray, int, float]:
 
 
 def fit(boards: Sequence[Board], between: float | None = None) -> Prior:
-    """Return the prior under which what really came is most likely; the spread between rounds may be given."""
+    """Return the median share of log-odds kept, and the spreads under which what came is most likely.
+
+    Parameters
+    ----------
+    boards : sequence of dict
+        Of one protocol.
+    between : float, optional
+        The spread between rounds, where these boards cannot tell it from the other spreads.
+    """
+    cases = [Case.of(board) for board in boards]
+    kept = float(np.median([logit(case.real) / logit(case.aucs.mean() - case.bias) for case in cases]))
 
     def prior_of(logs: FloatArray) -> Prior:
-        kept, below, above, spread = np.exp(logs)
-        return Prior(kept, below, above, spread if between is None else between)
+        spread, found = (float(value) for value in np.exp(logs))
+        return Prior(kept, spread, found if between is None else between)
 
     def surprise(logs: FloatArray) -> float:
-        return -sum(_log_likelihood(board, prior_of(logs)) for board in boards)
+        return -sum(case.predicted(prior_of(logs)).log_density(case.real) for case in cases)
 
-    found = minimize(surprise, START, method="Nelder-Mead", options={"maxiter": 800})
-    return prior_of(found.x)
+    return prior_of(minimize(surprise, START, method="Nelder-Mead", options={"maxiter": 300}).x)
 
 
-def _log_likelihood(board: Board, prior: Prior) -> float:
-    aucs, errors, selected, real = figures(board)
-    bias = bias_of_selected(aucs.mean(axis=1), float(errors[selected]), selected)
-    n_rounds = 1 if board["protocol"] == "in-round" else aucs.shape[1]
-    return predict(aucs[selected], float(errors[selected]), bias, n_rounds, prior).log_density(real)
+@dataclass(frozen=True, eq=False)
+class Case:
+    """The best run of a board and what it really scored."""
+
+    aucs: FloatArray
+    error: float
+    bias: float
+    n_rounds: int
+    real: float
+
+    @classmethod
+    def of(cls, board: Board) -> Case:
+        """Return the case of a board."""
+        aucs, errors, selected, real = figures(board)
+        error = float(errors[selected])
+        bias = bias_of_selected(aucs.mean(axis=1), error, selected)
+        n_rounds = 1 if board["protocol"] == "in-round" else aucs.shape[1]
+        return cls(aucs[selected], error, bias, n_rounds, real)
+
+    def predicted(self, prior: Prior) -> Predictive:
+        """Return the distribution of the coming round under a prior."""
+        return predict(self.aucs, self.error, self.bias, self.n_rounds, prior)
 
 
 def outcome(board: Board) -> dict[str, Any]:

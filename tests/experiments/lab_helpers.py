@@ -140,7 +140,9 @@ def facts(store: Path) -> dict[tuple[str, int], tuple]:
     found = {}
     for run in trial_runs(store):
         tags, metrics = run.data.tags, dict(run.data.metrics)
-        metrics = {name: value for name, value in metrics.items() if not name.startswith(("seconds", *WINNERS))}
+        metrics = {
+            name: value for name, value in metrics.items() if not name.startswith(("seconds", "expected", *WINNERS))
+        }
         key = (tags["lab.detector"], int(tags["lab.trial"]))
         assert key not in found, f"{key} has two runs"
         found[key] = (run.info.status, dict(run.data.params), tags.get("lab.seed"), metrics)

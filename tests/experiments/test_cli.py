@@ -171,7 +171,8 @@ def test_a_tune_ends_with_the_board_what_failed_and_what_to_do_next(cli, files, 
     assert "Question next-round on a + b" in ran.out
     assert "counts" in ran.out
     assert "chance: flag everyone" in ran.out
-    assert "Expect of the next round: counts scored AUC" in ran.out
+    assert "Expect of the next round: AUC 0." in ran.out
+    assert "is the luck of the only run; rounds differ" in ran.out
     assert f"anomaly-lab export --batch NEXT.npz --out scores.npz --store {fresh_store}" in ran.out
     assert "[2/2] counts 0: AUC" in ran.err
     assert "failed: raises: ValueError: no luck today [/bold]" in ran.err

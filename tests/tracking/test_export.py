@@ -217,7 +217,7 @@ def test_a_store_that_fails_at_the_end_does_not_keep_the_hand_in_back(lab, tiny_
     exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
     assert len(read_scores(exported.path).scores) == 120
     assert exported.champion is None
-    assert "the hand-in is written, but could not be kept with its run" in exported.notes[0]
+    assert "the hand-in is written, but could not be kept with its run" in exported.notes[-1]
 
 
 def test_users_may_be_called_anything(lab, tiny_rounds, tmp_path):

