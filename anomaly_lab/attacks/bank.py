@@ -13,13 +13,16 @@ from anomaly_lab.attacks.rating_kinds import RATING_KINDS
 from anomaly_lab.attacks.source import Source, empty_profile
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import fold_of
-from anomaly_lab.features.panel import Levels, kept_items, panel
+from anomaly_lab.features.panel import NOT_RATED, Levels, kept_items, panel
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
 from anomaly_lab.types import AnyArray, IntArray
 
 HYBRID = "hybrid"
+STRAYS = "strays"
 ITEM_SETS = ("copy", HYBRID, "popularity")
+STRAY_SHARE = (0.05, 0.4)
+"""Share of a user's items that strays replace."""
 MINIMUM = 3
 """Ratings a fake must have."""
 MAX_SOURCES = 4_000
@@ -44,6 +47,8 @@ class BankSettings:
         Share of hybrids whose second source is among the users that features compare with.
     seed : int
         Of the simulation.
+    n_strays : int
+        Real users some of whose items are replaced by any others.
 
     Raises
     ------
@@ -56,6 +61,7 @@ class BankSettings:
     without: tuple[str, ...] = ()
     covered: float = 0.3
     seed: int = 0
+    n_strays: int = 300
 
     def __post_init__(self) -> None:
         for kind in self.without:
@@ -63,9 +69,10 @@ class BankSettings:
                 raise ConfigError(f"there is no rating kind '{kind}'; known: {', '.join(RATING_KINDS)}")
 
     @property
-    def kinds(self) -> list[str]:
-        """Rating kinds in the bank."""
-        return [kind for kind in RATING_KINDS if kind not in self.without]
+    def sizes(self) -> dict[str, int]:
+        """How many fakes of each part and rating kind, 0 for those left out."""
+        kinds = {kind: 0 if kind in self.without else self.n_per_kind for kind in RATING_KINDS}
+        return {HYBRID: self.n_hybrids, STRAYS: self.n_strays, **kinds}
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,7 +86,7 @@ class Simulated:
     fold : ndarray of shape (n_fakes,)
         The fold their sources belong to: features describe them beside reference users of the others.
     kinds : ndarray of str, shape (n_fakes,)
-        ``hybrid``, or ``<item set>/<rating kind>``.
+        ``hybrid``, ``strays``, or ``<item set>/<rating kind>``.
     items : ndarray of shape (n_items,), optional
         Which items of a population the columns are; by default the first ones.
     """
@@ -162,14 +169,11 @@ def simulate(source: Source, folds: IntArray, lengths: Sequence[int] | IntArray,
     settings : BankSettings
         How many of which kinds.
     """
-    rng = np.random.default_rng(settings.seed)
-    maker = _Maker(source, folds, np.asarray(lengths), settings.covered, rng)
-    made = [(*maker.hybrid(), HYBRID) for _ in range(settings.n_hybrids)]
-    for kind in settings.kinds:
-        for _ in range(settings.n_per_kind):
-            profile, fold, item_set = maker.items()
-            if (profile >= 0).sum() >= MINIMUM:
-                made.append((RATING_KINDS[kind](profile, source, rng), fold, f"{item_set}/{kind}"))
+    made = []
+    for number, (name, size) in enumerate(settings.sizes.items()):
+        rng = np.random.default_rng([settings.seed, number])  # a part is the same whatever else is made
+        maker = _Maker(source, folds, np.asarray(lengths), settings.covered, rng)
+        made += [maker.make(name) for _ in range(size)]
     made = [one for one in made if (one[0] >= 0).sum() >= MINIMUM]
     levels = np.stack([one[0] for one in made])
     return Simulated(levels, np.array([one[1] for one in made]), np.array([one[2] for one in made]))
@@ -184,6 +188,17 @@ class _Maker:
         self.source, self.lengths, self.covered, self.rng = source, lengths, covered, rng
         self.folds = [(int(number), np.flatnonzero(folds == number)) for number in np.unique(folds)]
 
+    def make(self, name: str) -> tuple[Levels, int, str]:
+        """Return a fake, its fold and its kind."""
+        if name == HYBRID:
+            return *self.hybrid(), name
+        if name == STRAYS:
+            return *self.strays(), name
+        profile, fold, item_set = self.items()
+        if (profile >= 0).sum() >= MINIMUM:
+            profile = RATING_KINDS[name](profile, self.source, self.rng)
+        return profile, fold, f"{item_set}/{name}"
+
     def hybrid(self) -> tuple[Levels, int]:
         """Return an item-wise random half of one user and the other half of another, of a fake's usual length."""
         fold, members = self.folds[self.rng.integers(len(self.folds))]
@@ -197,6 +212,19 @@ class _Maker:
         best = int(np.argmin(distance))
         half = self.rng.random(self.source.levels.shape[1]) < 0.5
         return np.where(half, self.source.levels[first[best]], self.source.levels[second[best]]), fold
+
+    def strays(self) -> tuple[Levels, int]:
+        """Return a user some of whose items are replaced by any others, rated as the user rates."""
+        fold, members = self.folds[self.rng.integers(len(self.folds))]
+        profile = self.source.levels[self.rng.choice(members)].copy()
+        rated, free = np.flatnonzero(profile >= 0), np.flatnonzero(profile < 0)
+        size = min(round(float(self.rng.uniform(*STRAY_SHARE)) * len(rated)), len(free))
+        if not size:
+            return profile, fold
+        ratings = profile[rated]
+        profile[self.rng.choice(rated, size, replace=False)] = NOT_RATED
+        profile[self.rng.choice(free, size, replace=False)] = self.rng.choice(ratings, size)
+        return profile, fold
 
     def items(self) -> tuple[Levels, int, str]:
         """Return a profile to put ratings on, its fold and the kind of its item set."""

@@ -32,12 +32,14 @@ class Mixture:
 
     Parameters
     ----------
-    labels, bank, hybrids : float
-        Weight of the known fakes, of the simulated ones with made-up ratings, and of simulated hybrids of two users.
+    labels, bank, strays, hybrids : float
+        Weight of the known fakes, of the simulated ones with made-up ratings, of real users with some items replaced,
+        and of hybrids of two users.
     """
 
     labels: float = 0.0
     bank: float = 0.0
+    strays: float = 0.0
     hybrids: float = 0.0
 
 
@@ -168,7 +170,7 @@ def randomised(n_trees: int, seed: int) -> Any:
     """Return the randomised trees."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.15, random_state=seed, n_jobs=1)
+    return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.25, random_state=seed, n_jobs=1)
 
 
 def network(seed: int) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve, eigh
 from scipy.special import expit, logit
 
+from anomaly_lab.features.choice import rarity_columns, raters_ranks, seat_columns
 from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel
 from anomaly_lab.features.popularity import solve_tilt
 from anomaly_lab.features.split import split_columns
@@ -39,8 +40,8 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
         rated), ``hole_energy``, ``mse``, ``r2``. ``components_<5|20|60>``: share of the set's deviation from popularity
         and activity in the leading principal components; ``deviation``, ``choice_mean``. ``knn_…``: common items with
         reference users, standardised under independent choice: means of the nearest 1, 10, 50, of the farthest 20, of
-        all, their spread, and ``knn_relative`` to activity; ``jaccard_<1|10|mean>``. ``split_…``: the best two-way
-        split of the user's own items by item-item affinity.
+        all, their spread, and ``knn_relative`` to activity; ``jaccard_<1|10|mean>``. ``split_…``: see
+        `anomaly_lab.features.split`; ``rarity_…``, ``lift_…`` and ``seat_…``: see `anomaly_lab.features.choice`.
     """
     model = fit_sets(reference)
     chosen = rated(panel(users, kept_items(reference)))
@@ -49,6 +50,8 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
     for name, weights in model.ease.items():
         found = _ease_columns(chosen, chosen @ weights, model.share, expected)
         columns |= {f"ease_{name}_{key}": column for key, column in found.items()}
+    scores = chosen @ model.ease["loose"]
+    columns |= rarity_columns(chosen, expected, model.share, scores) | seat_columns(chosen, scores, model.raters)
     columns |= _component_columns(chosen, expected, model.components)
     columns |= _neighbour_columns(chosen, model.known, model.expected)
     columns |= split_columns(chosen, model.affinity)
@@ -73,6 +76,8 @@ class SetModel:
         Leading principal components of the deviations from `expected`.
     affinity : ndarray of shape (n_items, n_items)
         Correlation-like affinity of items, zero diagonal.
+    raters : list of ndarray
+        How each item ranks with the reference users who rated it.
     """
 
     known: Float32Array
@@ -81,6 +86,7 @@ class SetModel:
     ease: dict[str, Float32Array]
     components: Float32Array
     affinity: Float32Array
+    raters: list[Float32Array]
 
 
 @lru_cache(maxsize=6)
@@ -99,7 +105,8 @@ def fit_sets(reference: RatingBatch) -> SetModel:
     spread = np.sqrt(np.diag(covariance) + 1e-3)
     affinity = (covariance / spread[:, None] / spread[None]).astype(np.float32)
     np.fill_diagonal(affinity, 0.0)
-    return SetModel(known, share, expected, ease, components, affinity)
+    raters = raters_ranks(known, known @ ease["loose"])
+    return SetModel(known, share, expected, ease, components, affinity, raters)
 
 
 def _expected(chosen: Float32Array, share: FloatArray) -> Float32Array:

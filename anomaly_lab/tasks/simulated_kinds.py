@@ -70,7 +70,7 @@ def _simulated(lenders: RatingBatch, kind: str, lengths: IntArray, seed: int) ->
     items = kept_items(lenders)
     source = Source(panel(lenders, items), lenders.scale)
     others = tuple(other for other in RATING_KINDS if other != kind)
-    settings = BankSettings(n_hybrids=0, n_per_kind=N_FAKES, without=others, seed=seed)
+    settings = BankSettings(n_hybrids=0, n_per_kind=N_FAKES, without=others, seed=seed, n_strays=0)
     levels = simulate(source, np.zeros(lenders.n_users, dtype=np.int64), lengths, settings).levels
     users, columns = np.nonzero(levels >= 0)
     return RatingBatch.from_rows(

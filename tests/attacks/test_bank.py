@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anomaly_lab.attacks import bank as banking
-from anomaly_lab.attacks.bank import HYBRID, MINIMUM, BankSettings, Simulated, make_bank, simulate
+from anomaly_lab.attacks.bank import HYBRID, MINIMUM, STRAYS, BankSettings, Simulated, make_bank, simulate
 from anomaly_lab.attacks.rating_kinds import RATING_KINDS
 from anomaly_lab.attacks.source import Source
 from anomaly_lab.errors import ConfigError
@@ -24,7 +24,7 @@ N_OWN = 20
 
 
 def small(**changes):
-    return BankSettings(**{"n_hybrids": 30, "n_per_kind": 6} | changes)
+    return BankSettings(**{"n_hybrids": 30, "n_per_kind": 6, "n_strays": 10} | changes)
 
 
 def apart(n_users=24, scale=STARS, seed=0):
@@ -111,7 +111,7 @@ def test_a_hybrid_has_the_ratings_of_two_users_the_first_of_its_own_fold(covered
     levels = panel(joint.ratings, np.arange(joint.ratings.n_items))
     folds = np.arange(joint.n_users) % 4
     lengths = [N_OWN]
-    made = simulate(Source(levels, STARS), folds, lengths, BankSettings(200, 0, covered=covered))
+    made = simulate(Source(levels, STARS), folds, lengths, BankSettings(200, 0, n_strays=0, covered=covered))
     hybrids = made.levels[made.is_hybrid]
     original = levels.max(axis=0)
     assert ((hybrids == original) | (hybrids == -1)).all()
@@ -122,10 +122,28 @@ def test_a_hybrid_has_the_ratings_of_two_users_the_first_of_its_own_fold(covered
     assert all(one.all() for one in own) == (covered == 0)
 
 
+def test_strays_replace_some_of_a_users_items_and_keep_the_number_and_the_levels():
+    joint, owner = apart()
+    levels = panel(joint.ratings, np.arange(joint.ratings.n_items))
+    folds = np.arange(joint.n_users) % 4
+    made = simulate(Source(levels, STARS), folds, [N_OWN], BankSettings(0, 0, n_strays=100))
+    assert set(made.kinds) == {STRAYS}
+    for row, fold in zip(made.levels, made.fold, strict=True):
+        counts = np.bincount(owner[row >= 0])
+        source = int(counts.argmax())
+        own = levels[source]
+        kept = (row >= 0) & (own >= 0)
+        assert folds[source] == fold
+        assert (row[kept] == own[kept]).all()
+        assert (row >= 0).sum() == (own >= 0).sum()
+        assert 0.6 <= kept.sum() / (own >= 0).sum() < 1
+        assert set(row[row >= 0]) <= set(own[own >= 0])
+
+
 def test_a_hybrid_takes_about_half_of_either():
     joint, owner = apart()
     levels = panel(joint.ratings, np.arange(joint.ratings.n_items))
-    made = simulate(Source(levels, STARS), np.arange(joint.n_users) % 4, [N_OWN], BankSettings(200, 0))
+    made = simulate(Source(levels, STARS), np.arange(joint.n_users) % 4, [N_OWN], BankSettings(200, 0, n_strays=0))
     shares = [np.bincount(owner[row >= 0]).max() / (row >= 0).sum() for row in made.levels[made.is_hybrid]]
     assert 0.5 <= np.mean(shares) < 0.65
     assert np.mean((made.levels[made.is_hybrid] >= 0).sum(axis=1)) == pytest.approx(N_OWN, rel=0.1)

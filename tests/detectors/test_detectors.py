@@ -29,7 +29,7 @@ ONE_CLASS = [name for name in BUILT_IN if name not in SUPERVISED]
 STORE = FeatureStore(DEFAULT_FAMILIES)
 SLOW = ("next-round",)
 BY_SPEED = [pytest.param(name, marks=[pytest.mark.slow] if name in SLOW else []) for name in BUILT_IN]
-LABELS_ALONE = {"next-round": {"experts": ("labels",), "n_trees": 50, "n_per_kind": 5, "n_hybrids": 5}}
+LABELS_ALONE = {"next-round": {"experts": ("labels",), "n_trees": 50, "n_per_kind": 5, "n_strays": 5}}
 """Settings under which a detector that also learns from fakes of its own making learns from labels alone."""
 
 

@@ -28,7 +28,7 @@ from tracking.champion import load_model, save_model
 
 STORE = FeatureStore(ALL_FAMILIES, only=DEFAULT_FAMILIES)
 """The quick families; with all of them the detector goes through the conformance checks."""
-SMALL = {"n_per_kind": 12, "n_hybrids": 60, "n_trees": 30, "n_networks": 1}
+SMALL = {"n_per_kind": 12, "n_hybrids": 60, "n_strays": 20, "n_trees": 30, "n_networks": 1}
 
 
 def fitted(fold, model=NextRoundDetector, store=STORE, **params):
@@ -79,21 +79,22 @@ def test_a_kind_left_out_of_the_bank_is_another_detector():
 def test_the_odds_of_the_experts_are_summed():
     fold = plain_fold()
     alone = {expert: scores(fold, experts=(expert,)) for expert in EXPERTS}
-    for some in (EXPERTS, ("hybrids", "labels")):
+    for some in (EXPERTS, ("hybrids", "labels"), ("strays", "bank")):
         expected = np.log(sum(np.exp(alone[expert]) for expert in some))
         np.testing.assert_allclose(scores(fold, experts=some), expected, rtol=1e-9, atol=1e-9)
     assert all(np.isfinite(one).all() for one in alone.values())
 
 
-def test_only_the_hybrid_experts_odds_are_discounted():
+def test_only_the_odds_of_experts_on_kept_ratings_are_discounted():
     fold = plain_fold()
     for expert in EXPERTS:
-        plain, discounted = (scores(fold, experts=(expert,), hybrid_discount=d) for d in (0.0, 1.5))
-        np.testing.assert_allclose(plain - discounted, 1.5 if expert == "hybrids" else 0.0, atol=1e-12)
+        plain, discounted = (scores(fold, experts=(expert,), discount=d) for d in (0.0, 1.5))
+        np.testing.assert_allclose(plain - discounted, 1.5 if expert in ("strays", "hybrids") else 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize(
-    ("experts", "found"), [(("labels", "sages"), "found 'sages'"), ((), "at least one of labels, bank, hybrids")]
+    ("experts", "found"),
+    [(("labels", "sages"), "found 'sages'"), ((), "at least one of labels, bank, strays, hybrids")],
 )
 def test_experts_must_be_known_and_at_least_one(experts, found):
     with pytest.raises(ConfigError, match=f"next-round: .*{found}"):
@@ -110,8 +111,8 @@ def test_one_learner_that_is_sure_suffices_and_none_has_a_veto(odds):
 
 @given(
     n_genuine=st.integers(1, 20),
-    sizes=st.tuples(*[st.integers(0, 20)] * 3),
-    weights=st.tuples(*[st.floats(0, 2)] * 3),
+    sizes=st.tuples(*[st.integers(0, 20)] * 4),
+    weights=st.tuples(*[st.floats(0, 2)] * 4),
 )
 def test_each_part_weighs_as_its_mixture_says_however_many_fakes_it_has(n_genuine, sizes, weights):
     parts = {name: np.full((n, 1), k) for k, (name, n) in enumerate(zip(EXPERTS, sizes, strict=True), 1)}

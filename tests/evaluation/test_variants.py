@@ -67,12 +67,13 @@ def test_next_round_leaves_out_each_expert():
     found = by_name(variants("next-round", model, {}, ("profile",)))
     experts = {name: params["experts"] for (part, name), (_, params) in found.items() if part == "component"}
     assert experts == {
-        "without labels": ("bank", "hybrids"),
-        "without bank": ("labels", "hybrids"),
-        "without hybrids": ("labels", "bank"),
+        "without labels": ("bank", "strays"),
+        "without bank": ("labels", "strays"),
+        "without strays": ("labels", "bank"),
         "labels alone": ("labels",),
         "bank alone": ("bank",),
-        "hybrids alone": ("hybrids",),
+        "strays alone": ("strays",),
+        "with hybrids": ("labels", "bank", "strays", "hybrids"),
     }
 
 

@@ -88,7 +88,7 @@ def test_the_number_of_workers_changes_no_figure(quick, rounds, fresh_store):
 
 @pytest.mark.slow
 def test_next_round_does_without_families_and_experts(rounds, fresh_store):
-    quick = {"n_trees": "4", "n_networks": "1", "n_per_kind": "5", "n_hybrids": "20"}
+    quick = {"n_trees": "4", "n_networks": "1", "n_per_kind": "5", "n_strays": "20"}
     found = ablate("next-round", rounds, jobs=1, params=quick, families=FAMILIES, store=fresh_store)
     experts = [f"without {one}" for one in EXPERTS] + [f"{one} alone" for one in EXPERTS]
     assert found.table["variant"].tolist() == [*VARIANTS, *experts]
