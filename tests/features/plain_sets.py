@@ -8,6 +8,7 @@ from plain_comparisons import top
 from plain_families import mean
 from scipy.optimize import brentq
 
+from anomaly_lab.features.choice import MASS, THIRDS, UNLIKELY
 from anomaly_lab.features.cooccurrence import COMPONENTS
 
 
@@ -117,4 +118,55 @@ def split_columns(mine, affinity):
         "split_within_high": max(within),
         "split_balance": min(len(side) for side in sides) / m,
         "split_lonely": np.percentile(row_mean, 10),
+    }
+
+
+def rarity_columns(mine, share, expected, scores):
+    """Return how often one user chose items of each band of popularity, and how well those fit, beside chance."""
+    chances = dict(enumerate(expected))
+    found = {}
+    for mass, band in zip(MASS, bands(share, MASS), strict=True):
+        excess = sum((item in mine) - chances[item] for item in band)
+        found[f"rarity_z_{mass:g}"] = excess / sqrt(sum(chances[item] * (1 - chances[item]) for item in band) + 0.5)
+    for name, weights in (("surprise", [-log(p) for p in share]), ("inverse", [1 / sqrt(p) for p in share])):
+        excess = sum(weight * ((item in mine) - chances[item]) for item, weight in enumerate(weights))
+        variance = sum(weight**2 * chances[item] * (1 - chances[item]) for item, weight in enumerate(weights))
+        found[f"rarity_{name}"] = excess / sqrt(variance + 1)
+    for mass, band in zip(THIRDS, bands(share, THIRDS), strict=True):
+        own = [item for item in band if item in mine]
+        found[f"lift_{mass:g}"] = mean([log(min(max(scores[item], 1e-3), 1) / chances[item]) for item in own])
+        found[f"lift_low_{mass:g}"] = mean([float(scores[item] < chances[item]) for item in own])
+    return found
+
+
+def bands(share, masses):
+    """Return the items of each band, rarest first: a band ends at its share of all choices."""
+    total, found, reached = np.sum(share), [[] for _ in masses], 0.0
+    for item in sorted(range(len(share)), key=lambda item: share[item]):
+        reached += share[item]
+        found[min(sum(reached / total > mass for mass in masses[:-1]), len(masses) - 1)].append(item)
+    return found
+
+
+def seat_columns(mine, scores, others):
+    """Return how each item of one user ranks, beside how it ranks with the reference users who rated it.
+
+    `others` are their sets of items and scores.
+    """
+
+    def rank(item, by):
+        return sorted(range(len(by)), key=lambda one: by[one]).index(item)
+
+    seats = []
+    for item in mine:
+        theirs = [rank(item, by) for other, by in others if item in other]
+        own = rank(item, scores)
+        lower, equal = sum(one < own for one in theirs), sum(one == own for one in theirs)
+        seats.append((lower + 0.5 * equal + 0.5) / (len(theirs) + 1))
+    return {
+        "seat_mean": fmean(seats),
+        "seat_std": pstdev(seats),
+        "seat_log": -fmean([log(seat) for seat in seats]),
+        "seat_excess": (sum(seat < 0.1 for seat in seats) - 0.1 * len(mine)) / sqrt(len(mine)),
+        **{f"seat_below_{100 * limit:g}": fmean([float(seat < limit) for seat in seats]) for limit in UNLIKELY},
     }

@@ -9,7 +9,7 @@ from plain_comparisons import columns, profiles
 from test_comparing_families import batch_of, odd_users_and_reference
 from test_families import users_and_reference
 
-from anomaly_lab.features.cooccurrence import COMPONENTS, EASE_RIDGES, cooccurrence, ease_weights
+from anomaly_lab.features.cooccurrence import COMPONENTS, EASE_RIDGES, cooccurrence, ease_weights, fit_sets
 from anomaly_lab.features.panel import panel, rated
 from anomaly_lab.features.split import MINIMUM, split_columns
 
@@ -81,6 +81,25 @@ def test_common_items_are_compared_with_independent_choice(both):
     rows = [plain_sets.neighbour_columns(mine, theirs, their_expected) for mine in sets_of(users)]
     found = cooccurrence(users, reference)
     assert {*rows[0]} == {name for name in found if name.startswith(("knn_", "jaccard_"))}
+    assert_alike(found, columns(rows))
+
+
+@settings(max_examples=30)
+@given(both=ANYONE)
+def test_unlikely_choices_are_told_by_popularity_by_fit_and_by_an_items_own_raters(both):
+    users, reference = both
+    found = cooccurrence(users, reference)
+    share = fit_sets(reference).share  # a rounding error decides where a band ends
+    assert share == pytest.approx(shares(reference))
+    known = rated(panel(reference, np.arange(users.n_items)))
+    weights = ease_weights(known, EASE_RIDGES["loose"] * reference.n_users)
+    others = list(zip(sets_of(reference), known @ weights, strict=True))
+    rows = []
+    for mine, scores in zip(sets_of(users), rated(panel(users, np.arange(users.n_items))) @ weights, strict=True):
+        expected = plain_sets.expected_choice(len(mine), share)
+        by_rarity = plain_sets.rarity_columns(mine, share, expected, scores)
+        rows.append({**by_rarity, **plain_sets.seat_columns(mine, scores, others)})
+    assert {*rows[0]} == {name for name in found if name.startswith(("rarity_", "lift_", "seat_"))}
     assert_alike(found, columns(rows))
 
 
