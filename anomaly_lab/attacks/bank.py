@@ -11,7 +11,7 @@ import numpy as np
 
 from anomaly_lab.attacks.rating_kinds import RATING_KINDS
 from anomaly_lab.attacks.source import Source, empty_profile
-from anomaly_lab.errors import ConfigError
+from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.features.extract import fold_of
 from anomaly_lab.features.panel import NOT_RATED, Levels, kept_items, panel
 from anomaly_lab.ratings.batch import RatingBatch
@@ -168,6 +168,11 @@ def simulate(source: Source, folds: IntArray, lengths: Sequence[int] | IntArray,
         Numbers of ratings that known fakes (or, where none is known, users) have.
     settings : BankSettings
         How many of which kinds.
+
+    Raises
+    ------
+    DataError
+        If no fake could be made.
     """
     made = []
     for number, (name, size) in enumerate(settings.sizes.items()):
@@ -175,6 +180,11 @@ def simulate(source: Source, folds: IntArray, lengths: Sequence[int] | IntArray,
         maker = _Maker(source, folds, np.asarray(lengths), settings.covered, rng)
         made += [maker.make(name) for _ in range(size)]
     made = [one for one in made if (one[0] >= 0).sum() >= MINIMUM]
+    if not made:
+        raise DataError(
+            f"a bank must hold at least one simulated fake, found none; ask for more of them, leave out fewer rating "
+            f"kinds, or give real users with at least {MINIMUM} ratings"
+        )
     levels = np.stack([one[0] for one in made])
     return Simulated(levels, np.array([one[1] for one in made]), np.array([one[2] for one in made]))
 

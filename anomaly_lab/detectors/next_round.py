@@ -89,7 +89,7 @@ class NextRoundDetector(EstimatorDetector):
 
     def _fit(self, matrix: Float32Array, train: Train, learnt: BoolArray, seed: int) -> dict[str, Expert]:
         parts = {"labels": matrix[learnt & (train.visible == 1)]}
-        if self.experts != ("labels",):
+        if set(self.experts) != {"labels"}:
             bank = make_bank(train.pool, train.visible, self._settings())
             fakes = train.store.fakes(train.pool, train.visible, bank, self.families).matrix
             parts["bank"] = fakes[~np.isin(bank.kinds, (STRAYS, HYBRID))]

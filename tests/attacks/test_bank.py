@@ -10,7 +10,7 @@ from anomaly_lab.attacks import bank as banking
 from anomaly_lab.attacks.bank import HYBRID, MINIMUM, STRAYS, BankSettings, Simulated, make_bank, simulate
 from anomaly_lab.attacks.rating_kinds import RATING_KINDS
 from anomaly_lab.attacks.source import Source
-from anomaly_lab.errors import ConfigError
+from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.features import panel as panels
 from anomaly_lab.features.extract import cross_fit, fold_of
 from anomaly_lab.features.panel import panel
@@ -95,6 +95,19 @@ def test_a_kind_left_out_is_not_made_and_all_others_are(without):
 def test_a_kind_that_does_not_exist_cannot_be_left_out():
     with pytest.raises(ConfigError, match=r"there is no rating kind 'unifrom'; known: uniform, .*perturbed"):
         BankSettings(without=("unifrom",))
+
+
+@pytest.mark.parametrize(
+    ("source", "changes"),
+    [
+        (source_of(STARS), {"n_hybrids": 0, "n_strays": 0, "without": tuple(RATING_KINDS)}),
+        (Source(np.eye(5, 9, dtype=np.int8) - 1, STARS), {"n_per_kind": 0}),
+    ],
+    ids=["all kinds left out", "users of one rating"],
+)
+def test_a_bank_without_a_fake_is_refused(source, changes):
+    with pytest.raises(DataError, match="must hold at least one simulated fake, found none; ask for more of them"):
+        simulate(source, np.arange(len(source.levels)) % 4, [N_OWN], small(**changes))
 
 
 def test_the_numbers_of_hybrids_and_of_each_kind_are_as_set():

@@ -101,6 +101,12 @@ def test_experts_must_be_known_and_at_least_one(experts, found):
         NextRoundDetector(experts=experts)
 
 
+def test_labels_alone_need_no_bank_however_they_are_named():
+    fold = plain_fold()
+    plain, listed = (scores(fold, experts=experts) for experts in (("labels",), ["labels"]))
+    np.testing.assert_array_equal(plain, listed)
+
+
 @given(arrays(float, (3, 5), elements=st.floats(-20, 20)))
 def test_one_learner_that_is_sure_suffices_and_none_has_a_veto(odds):
     together = pooled([odds[:2], odds[2:]])
