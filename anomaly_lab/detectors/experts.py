@@ -104,6 +104,14 @@ class Expert:
                 one.fit(ranks, y, sample_weight=w)
         return cls([*learners, Networks(scaler, networks)])
 
+    def gains(self, rows: Float32Array) -> FloatArray:
+        """Return what each column adds to the log-odds of the boosted trees, shape (n_rows, n_features).
+
+        These are the Shapley values of trees (Lundberg et al., 2020), as LightGBM computes them.
+        """
+        values: FloatArray = self.learners[0].predict_proba(rows, pred_contrib=True)[:, :-1]
+        return values
+
     def log_odds(self, rows: Float32Array) -> FloatArray:
         """Return each learner's log-odds of being generated, shape (n_learners, n_rows)."""
         return np.stack([_log_odds(learner.predict_proba(rows)[:, 1]) for learner in self.learners])
