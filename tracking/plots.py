@@ -185,12 +185,13 @@ def confusion_figure(rounds: list[Played], title: str) -> Figure:
 
 
 def importance_figure(importance: pd.DataFrame, asked: str, title: str) -> Figure:
-    """Draw the AUC lost when features are permuted: the `TOP` features, and every family."""
-    figure, (left, right) = make_panels(2, f"Importance for the AUC on {asked}\n{title}", (6.6, 6.2), left=2.2)
+    """Draw the AUC lost when features are permuted: the `TOP` features where each was, and every family."""
     families = importance[importance["level"] == "family"]
     features = importance[importance["level"] == "feature"].head(TOP)
+    tables = [(one, what) for one, what in ((features, "feature"), (families, "family")) if not one.empty]
+    figure, panels = make_panels(len(tables), f"Importance for the AUC on {asked}\n{title}", (6.6, 6.2), left=2.2)
     colour = {name: COLOURS[number % len(COLOURS)] for number, name in enumerate(sorted(families["feature"]))}
-    for panel, table, what in ((left, features, "feature"), (right, families, "family")):
+    for panel, (table, what) in zip(panels, tables, strict=True):
         panel.barh(table["feature"], table["importance"], color=[colour[name] for name in table["family"]])
         panel.axvline(0, color="black", linewidth=0.8)
         panel.invert_yaxis()

@@ -178,7 +178,7 @@ def randomised(n_trees: int, seed: int) -> Any:
     """Return the randomised trees."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.25, random_state=seed, n_jobs=1)
+    return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.1, random_state=seed, n_jobs=1)
 
 
 def network(seed: int) -> Any:

@@ -16,6 +16,8 @@ from anomaly_lab.features.extract import FeatureStore
 
 COLUMNS = ("level", "feature", "family", "importance")
 
+MAX_COLUMNS = 120
+"""Beyond so many columns only families are permuted: alone, one of many columns that say much the same costs nothing."""
 MAX_QUERIES = 4000
 """Query users looked at: more cost time and change no order among features that matter."""
 
@@ -79,9 +81,11 @@ def permutation_importance(
 
 
 def _groups(names: Sequence[str]) -> Iterator[tuple[tuple[str, str, str], list[int]]]:
-    """Yield what is permuted together, level, feature and family, and its columns: each family, then each feature."""
+    """Yield what is permuted together, level, feature and family, and its columns: families, then features if few."""
     families = [name.partition(":")[0] for name in names]
     for family in dict.fromkeys(families):
         yield ("family", family, family), [column for column, one in enumerate(families) if one == family]
+    if len(names) > MAX_COLUMNS:
+        return
     for column, (name, family) in enumerate(zip(names, families, strict=True)):
         yield ("feature", name, family), [column]
