@@ -99,7 +99,8 @@ class Simulated:
     @property
     def digest(self) -> str:
         """SHA-256 of the fakes."""
-        return hashlib.sha256(self.levels.tobytes() + self.fold.tobytes()).hexdigest()
+        items = b"" if self.items is None else self.items.tobytes()
+        return hashlib.sha256(self.levels.tobytes() + self.fold.tobytes() + items).hexdigest()
 
     @property
     def is_hybrid(self) -> AnyArray:

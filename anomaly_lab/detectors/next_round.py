@@ -74,8 +74,9 @@ class NextRoundDetector(EstimatorDetector):
     def out_of_fold(self, train: Train, *, rng: np.random.Generator) -> FloatArray:
         """Return scores of the training users, in their order, by experts that have not seen their labels.
 
-        Features stay as they are: describing everyone again for each part would cost more than all fits, and the labels
-        of a part reach its own features only by who belongs to the reference.
+        Features and bank stay as they are: describing everyone again for each part would cost more than all fits. The
+        labels of a part still reach its own features by who belongs to the reference, and its genuine users are among
+        those that fakes are made from.
         """
         matrix = train.features(self.families).matrix
         seed = int(rng.integers(2**31 - 1))

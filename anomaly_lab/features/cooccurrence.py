@@ -145,7 +145,8 @@ def _ease_columns(
     by_popularity = chosen[:, np.argsort(-share, kind="stable")]
     popular_ap = (by_popularity * by_popularity.cumsum(axis=1) / ranks).sum(axis=1) / n
     columns["ap_gain"] = columns["ap"] - popular_ap
-    columns["auc"] = 1 - ((hits * ranks).sum(axis=1) - n * (n + 1) / 2) / (n * np.maximum(n_items - n, 1))
+    below = ((hits * ranks).sum(axis=1) - n * (n + 1) / 2) / (n * np.maximum(n_items - n, 1))
+    columns["auc"] = np.where(chosen.any(axis=1), 1 - below, 0.5)
     columns["log_rank"] = (hits * np.log(ranks)).sum(axis=1) / n - np.log(n)
     mean = (scores * chosen).sum(axis=1) / n
     columns["rated_mean"] = mean
