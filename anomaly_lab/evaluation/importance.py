@@ -17,7 +17,7 @@ from anomaly_lab.features.extract import FeatureStore
 COLUMNS = ("level", "feature", "family", "importance")
 
 MAX_COLUMNS = 120
-"""Beyond so many columns only families are permuted: alone, one of many columns that say much the same costs nothing."""
+"""Beyond so many columns only families are permuted: one of many columns that say much the same costs nothing alone."""
 MAX_QUERIES = 4000
 """Query users looked at: more cost time and change no order among features that matter."""
 

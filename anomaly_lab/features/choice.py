@@ -60,7 +60,7 @@ def rarity_columns(
 def bands(share: FloatArray, masses: tuple[float, ...]) -> list[AnyArray]:
     """Return the items of each band, rarest first; a band may be empty."""
     order = np.argsort(share, kind="stable")
-    mass = np.cumsum(share[order]) / share.sum()
+    mass = np.round(np.cumsum(share[order]) / share.sum(), 9)  # an item on the edge belongs to one band everywhere
     ends = np.searchsorted(mass, np.asarray(masses[:-1]), side="right")
     return np.split(order, ends)
 

