@@ -141,7 +141,8 @@ def rarity_columns(mine, share, expected, scores):
 
 def bands(share, masses):
     """Return the items of each band, rarest first: a band ends at its share of all choices."""
-    total, found, reached = np.sum(share), [[] for _ in masses], 0.0
+    share = [float(one) for one in share]
+    total, found, reached = sum(share), [[] for _ in masses], 0.0
     for item in sorted(range(len(share)), key=lambda item: share[item]):
         reached += share[item]
         found[min(sum(round(reached / total, 9) > mass for mass in masses[:-1]), len(masses) - 1)].append(item)
