@@ -58,7 +58,7 @@ def rarity_columns(
 
 
 def bands(share: FloatArray, masses: tuple[float, ...]) -> list[AnyArray]:
-    """Return the items of each band, rarest first; a band may be empty, and items on an edge belong to the lower one."""
+    """Return the items of each band, rarest first; a band may be empty, items on an edge belong to the lower one."""
     order = np.argsort(share, kind="stable")
     mass = np.round(np.cumsum(share[order], dtype=float) / share.sum(dtype=float), 9)
     ends = np.searchsorted(mass, np.asarray(masses[:-1]), side="right")
