@@ -21,7 +21,7 @@ EXPERTS = ("labels", "bank", "strays", "hybrids")
 DEFAULT_EXPERTS = ("labels", "bank", "strays")
 KEPT = ("strays", "hybrids")
 """Simulated fakes that keep real users' ratings."""
-OUT_OF_FOLD_PARTS = 3
+OUT_OF_FOLD_PARTS = 2
 
 
 @dataclass
@@ -53,8 +53,8 @@ class NextRoundDetector(EstimatorDetector):
     n_per_kind: int = 200
     n_strays: int = 300
     n_hybrids: int = 1000
-    n_trees: int = 250
-    n_networks: int = 2
+    n_trees: int = 150
+    n_networks: int = 1
 
     def __post_init__(self) -> None:
         for expert in self.experts:
