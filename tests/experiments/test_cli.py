@@ -117,7 +117,7 @@ def test_a_broken_round_is_one_line_and_nothing_is_written(cli, files, tmp_path)
     ("options", "words"),
     [
         (["--detector", "mahalanobi"], ["no model 'mahalanobi'", "did you mean mahalanobis?"]),
-        (["--detector", "zzz"], ["no model 'zzz'", "known: logistic-regression"]),
+        (["--detector", "zzz"], ["no model 'zzz'", "known: next-round"]),
         (["--families", "profile,popular"], ["no feature family 'popular'", "popularity"]),
         (["--protocol", "next"], ["--protocol must be one of next-round, in-round, forward"]),
         (["--trials", "0"], ["--trials"]),

@@ -13,6 +13,14 @@ from tracking.store import Store
 from tracking.sweep import study_lock, sweep
 
 
+@pytest.fixture(autouse=True)
+def interruptible():
+    """Take interrupts as a terminal's program does: started in the background, Python ignores them."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 class Interrupter:
     """A report that interrupts its own process after some trials, as Ctrl-C would."""
 
