@@ -22,12 +22,9 @@ from anomaly_lab.types import AnyArray, BoolArray, FloatArray, IntArray
 
 FEWEST_USERS = 40
 N_PARTS = 4
-ROUNDS = 3
-TEACHINGS = 2
+TEACHINGS = 3
 SUSPECTED = 0.25
 """Share of users that the next round of teaching does without: few genuine ones are missed, most fakes are gone."""
-DISMISSED = 0.15
-"""Share of users that the next description takes for generated: they are no reference for others."""
 BANK = BankSettings(n_hybrids=500, n_per_kind=150, n_strays=300)
 MIXTURE = Mixture(bank=0.4, strays=0.1, hybrids=0.1)
 N_REASONS = 3
@@ -57,9 +54,8 @@ def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled
     """Score the users of one log by what simulated fakes of that log look like.
 
     Fakes of many kinds are made from the log's own users, and experts learn to tell them from these users; each user is
-    scored by experts that have not seen it. The log holds generated users, too, who teach the wrong side and stand
-    among the reference. So the most suspected quarter is left out and the experts are taught again, and after two
-    teachings everyone is described again without the most suspected (as in self-paced learning: Kumar, Packer and
+    scored by experts that have not seen it. The log holds generated users, too, who teach the wrong side. So the most
+    suspected quarter is left out and the experts are taught again, twice (as in self-paced learning: Kumar, Packer and
     Koller, 2010).
 
     Parameters
@@ -83,17 +79,12 @@ def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled
         )
     joint = pool([batch])
     store = FeatureStore(ALL_FAMILIES, threads=threads)
-    known = np.full(joint.n_users, HIDDEN, dtype=np.int64)
     believed = np.ones(joint.n_users, dtype=bool)
     with threadpool_limits(1):
-        for described in range(ROUNDS):
-            teacher = _Teacher(joint, known, store, seed)
-            for taught in range(TEACHINGS):
-                last = (described, taught) == (ROUNDS - 1, TEACHINGS - 1)
-                scores, gains = teacher.scores(believed, last=last)
-                believed = scores < np.quantile(scores, 1 - SUSPECTED)
-            dismissed = scores >= np.quantile(scores, 1 - DISMISSED)
-            known = np.where(believed, 0, np.where(dismissed, 1, HIDDEN))
+        teacher = _Teacher(joint, store, seed)
+        for number in range(TEACHINGS):
+            scores, gains = teacher.scores(believed, last=number == TEACHINGS - 1)
+            believed = scores < np.quantile(scores, 1 - SUSPECTED)
     ids = batch.user_ids[joint.row_of]
     order = np.argsort(ids, kind="stable")
     reasons = _reasons(gains, teacher.features, believed)
@@ -103,10 +94,11 @@ def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled
 class _Teacher:
     """Describes everyone once, teaches experts by a bank, and has each user scored by experts that have not seen it."""
 
-    def __init__(self, joint: RatingPool, known: IntArray, store: FeatureStore, seed: int) -> None:
-        bank = make_bank(joint, known, BANK)
-        fakes = store.fakes(joint, known, bank).matrix
-        self.features = store.matrix(joint, known)
+    def __init__(self, joint: RatingPool, store: FeatureStore, seed: int) -> None:
+        hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
+        bank = make_bank(joint, hidden, BANK)
+        fakes = store.fakes(joint, hidden, bank).matrix
+        self.features = store.matrix(joint, hidden)
         self.fakes = {
             "bank": fakes[~np.isin(bank.kinds, (STRAYS, HYBRID))],
             "strays": fakes[bank.kinds == STRAYS],

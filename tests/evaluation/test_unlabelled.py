@@ -13,9 +13,8 @@ from anomaly_lab.random_rounds import random_round
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
-    """A small bank and few rounds of teaching: what is asked here does not hang on their numbers."""
+    """A small bank and one teaching: what is asked here does not hang on their numbers."""
     monkeypatch.setattr(unlabelled, "BANK", BankSettings(n_hybrids=30, n_per_kind=8, n_strays=30))
-    monkeypatch.setattr(unlabelled, "ROUNDS", 2)
     monkeypatch.setattr(unlabelled, "TEACHINGS", 1)
 
 

@@ -13,7 +13,6 @@ from anomaly_lab.evaluation import unlabelled
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(unlabelled, "BANK", BankSettings(n_hybrids=20, n_per_kind=5, n_strays=20))
-    monkeypatch.setattr(unlabelled, "ROUNDS", 1)
     monkeypatch.setattr(unlabelled, "TEACHINGS", 1)
 
 
