@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from lab_helpers import all_runs, round_options
 
-from anomaly_lab.detectors.next_round import EXPERTS
+from anomaly_lab.detectors.next_round import NextRoundDetector
 from anomaly_lab.errors import ConfigError, StoreError
 from experiments.ablate import ablate
 from experiments.evaluate import evaluate
@@ -88,11 +88,12 @@ def test_the_number_of_workers_changes_no_figure(quick, rounds, fresh_store):
 
 @pytest.mark.slow
 def test_next_round_does_without_families_and_experts(rounds, fresh_store):
-    quick = {"n_trees": "4", "n_networks": "1", "n_per_kind": "5", "n_strays": "20"}
+    quick = {"n_trees": "4", "n_networks": "1", "n_per_kind": "5", "n_strays": "20", "n_hybrids": "20"}
     found = ablate("next-round", rounds, jobs=1, params=quick, families=FAMILIES, store=fresh_store)
-    experts = [f"without {one}" for one in EXPERTS] + [f"{one} alone" for one in EXPERTS]
+    experts = [*NextRoundDetector.components]
+    assert {"without bank", "bank alone", "with hybrids"} <= set(experts)
     assert found.table["variant"].tolist() == [*VARIANTS, *experts]
-    assert found.table.drop_duplicates(["auc", "f1", "auc_se"]).shape[0] == 9, "all but the two families named twice"
+    assert found.table.drop_duplicates(["auc", "f1", "auc_se"]).shape[0] == 10, "all but the two families named twice"
     settings = {run.data.tags["lab.variant"]: run.data.params for run in all_runs(fresh_store)}
     assert settings["bank alone"]["experts"] == "('bank',)"
     assert settings["without profile"]["families"] == "popularity"
