@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from anomaly_lab.errors import ConfigError, LabError, StoreError
+from anomaly_lab.errors import ConfigError, StoreError
 from anomaly_lab.evaluation.variants import WHOLE, Variant, variants
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.labels import Round
@@ -145,14 +145,8 @@ class _Run:
         missing = deque(one for one in self.wanted if one not in finished)
         if not missing:
             return
-        try:
-            with make_executor(bench, jobs) as executor:
-                self._run(missing, bench.question.protocol, executor)
-        except BrokenExecutor as error:
-            raise LabError(
-                "a worker process died, perhaps for want of memory; finished runs are kept: "
-                "the same command with fewer --jobs goes on from here"
-            ) from error
+        with make_executor(bench, jobs) as executor:
+            self._run(missing, bench.question.protocol, executor)
 
     def _run(self, missing: deque[tuple[str, int]], protocol: str, executor: Executor) -> None:
         running: dict[Future[Outcome], tuple[str, int]] = {}

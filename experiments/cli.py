@@ -136,24 +136,15 @@ for command in (cli_handin.export, cli_handin.score, cli_handin.record, cli_atta
 @app.command()
 def models(as_json: AsJson = False) -> None:
     """List every registered detector; none is imported."""
-    import pandas as pd
-
     from anomaly_lab.registry import MODELS
     from experiments import show
 
-    rows = [
-        {
-            "name": entry.name,
-            "task": entry.constant("task") or "fake-users",
-            "from": entry.origin,
-            "summary": entry.summary if entry.error is None else f"BROKEN: {entry.error}",
-        }
-        for entry in MODELS.entries().values()
-    ]
+    table = show.entries_table(MODELS)
+    table.insert(1, "task", [entry.constant("task") or "fake-users" for entry in MODELS.entries().values()])
     if as_json:
-        typer.echo(show.to_json(rows))
+        typer.echo(show.to_json(show.records(table)))
     else:
-        show.print_table(pd.DataFrame(rows))
+        show.print_table(table)
 
 
 @app.command()

@@ -12,23 +12,14 @@ from experiments.options import AsJson, Columns, Scale, pairs, scale_of
 
 def attacks(as_json: AsJson = False) -> None:
     """List every registered attack; none is imported."""
-    import pandas as pd
-
     from anomaly_lab.registry import ATTACKS
     from experiments import show
 
-    rows = [
-        {
-            "name": entry.name,
-            "from": entry.origin,
-            "summary": entry.summary if entry.error is None else f"BROKEN: {entry.error}",
-        }
-        for entry in ATTACKS.entries().values()
-    ]
+    table = show.entries_table(ATTACKS)
     if as_json:
-        typer.echo(show.to_json(rows))
+        typer.echo(show.to_json(show.records(table)))
     else:
-        show.print_table(pd.DataFrame(rows))
+        show.print_table(table)
 
 
 def simulate(

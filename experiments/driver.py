@@ -5,12 +5,12 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Future, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.errors import LabError, StoreError
+from anomaly_lab.errors import StoreError
 from anomaly_lab.registry import MODELS
 from experiments.executors import Executor, make_executor
 from experiments.interrupts import interrupts_deferred
@@ -108,11 +108,6 @@ class Driver:
                 status = "FINISHED"
             except KeyboardInterrupt:
                 complete = False
-            except BrokenExecutor as error:
-                raise LabError(
-                    "a worker process died, perhaps for want of memory; finished trials are kept: "
-                    "the same command with fewer --jobs goes on from here"
-                ) from error
             finally:
                 for one in self.contestants:
                     self._close(one, status)

@@ -8,9 +8,9 @@ import pickle
 import signal
 import sys
 import threading
-from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
 from multiprocessing import forkserver, resource_tracker
 from multiprocessing.context import BaseContext
 from types import TracebackType
@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import pandas as pd
 
+from anomaly_lab.errors import LabError
 from experiments.workbench import Job, Outcome, Workbench
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -123,9 +124,23 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
-def make_executor(bench: Workbench, jobs: int) -> Executor:
-    """Return the executor for a number of jobs at a time."""
-    return SerialExecutor(bench) if jobs == 1 else ProcessExecutor(bench, jobs)
+@contextmanager
+def make_executor(bench: Workbench, jobs: int) -> Iterator[Executor]:
+    """Give the executor for a number of jobs at a time.
+
+    Raises
+    ------
+    LabError
+        If a worker process dies.
+    """
+    try:
+        with SerialExecutor(bench) if jobs == 1 else ProcessExecutor(bench, jobs) as executor:
+            yield executor
+    except BrokenExecutor as error:
+        raise LabError(
+            "a worker process died, perhaps for want of memory; what is finished is kept: "
+            "the same command with fewer --jobs goes on from here"
+        ) from error
 
 
 def _finished(work: Callable[[], Any]) -> Future[Any]:

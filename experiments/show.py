@@ -10,6 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
+from anomaly_lab.registry import Registry
 from tracking.leaderboard import Board
 
 HEADINGS = {
@@ -33,6 +34,18 @@ HEADINGS = {
 }
 OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "auc_worst_kind", "real_auc")
 """Shown only where some run has them."""
+
+
+def entries_table(registry: Registry) -> pd.DataFrame:
+    """Return what is registered: ``name``, ``from`` whom, and the ``summary``, or why it cannot be read."""
+    entries = registry.entries().values()
+    return pd.DataFrame(
+        {
+            "name": [entry.name for entry in entries],
+            "from": [entry.origin for entry in entries],
+            "summary": [entry.summary if entry.error is None else f"BROKEN: {entry.error}" for entry in entries],
+        }
+    )
 
 
 def console() -> Console:

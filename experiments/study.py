@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from optuna.samplers import TPESampler
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
+from anomaly_lab.provenance import code_of
 from anomaly_lab.space import defaults, search_space
 
 BATCH = 4
@@ -169,17 +169,9 @@ class DetectorStudy:
 
 def study_name(detector: str, model: type, question: str, families: tuple[str, ...], seed: int) -> str:
     """Return the name under which a study is resumed: same detector and code, space, question, features and seed."""
-    identity = (_sorted(search_space(model)), sorted(defaults(model).items()), families, _source(model))
+    identity = (_sorted(search_space(model)), sorted(defaults(model).items()), families, code_of(model))
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()
     return f"{detector} {question[:12]} {digest[:8]} seed {seed}"
-
-
-def _source(model: type) -> str:
-    """Return the code of a model, so that a mended model is not served the trials of the broken one."""
-    try:
-        return inspect.getsource(model)
-    except OSError:  # compiled, or typed into a notebook
-        return ""
 
 
 def _sorted(space: Mapping[str, BaseDistribution]) -> list[tuple[str, str]]:

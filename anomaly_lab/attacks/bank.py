@@ -9,22 +9,23 @@ from functools import lru_cache
 
 import numpy as np
 
+from anomaly_lab.attacks.base import MINIMUM
+from anomaly_lab.attacks.item_sets import DROP_OUT, ITEM_SETS, by_popularity, mixed
 from anomaly_lab.attacks.rating_kinds import RATING_KINDS
-from anomaly_lab.attacks.source import Source, empty_profile
+from anomaly_lab.attacks.source import Source
 from anomaly_lab.errors import ConfigError, DataError
-from anomaly_lab.features.extract import fold_of
+from anomaly_lab.features.extract import fold_of, mask_bytes
 from anomaly_lab.features.panel import NOT_RATED, Levels, kept_items, panel
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
-from anomaly_lab.types import AnyArray, IntArray
+from anomaly_lab.types import AnyArray, Float32Array, IntArray
 
 HYBRID = "hybrid"
 STRAYS = "strays"
-ITEM_SETS = ("copy", HYBRID, "popularity")
+ITEM_SET_SHARES = dict(zip(ITEM_SETS, (0.4, 0.4, 0.2), strict=True))
+"""How often each item set carries made-up ratings."""
 STRAY_SHARE = (0.05, 0.4)
 """Share of a user's items that strays replace."""
-MINIMUM = 3
-"""Ratings a fake must have."""
 MAX_SOURCES = 4_000
 """Real users that fakes are made from, at most."""
 MATCHES = 12
@@ -102,22 +103,22 @@ class Simulated:
         items = b"" if self.items is None else self.items.tobytes()
         return hashlib.sha256(self.levels.tobytes() + self.fold.tobytes() + items).hexdigest()
 
-    @property
-    def is_hybrid(self) -> AnyArray:
-        """Which fakes are hybrids with ratings kept."""
-        return np.asarray(self.kinds == HYBRID)
+    def parts(self, rows: Float32Array) -> dict[str, Float32Array]:
+        """Return rows, one a fake, by part: ``strays``, ``hybrids``, and ``bank``, those with made-up ratings."""
+        strays, hybrids = self.kinds == STRAYS, self.kinds == HYBRID
+        return {"bank": rows[~(strays | hybrids)], "strays": rows[strays], "hybrids": rows[hybrids]}
 
     def of_fold(self, number: int, like: RatingBatch) -> RatingBatch:
         """Return the fakes of one fold as a batch on the items of another."""
-        users, items = np.nonzero(self.levels[self.fold == number] >= 0)
-        n_users = int((self.fold == number).sum())
+        levels = self.levels[self.fold == number]
+        users, items = np.nonzero(levels >= 0)
         return RatingBatch(
             users=users.astype(np.int32),
             items=(items if self.items is None else self.items[items]).astype(np.int32),
-            ratings=self.levels[self.fold == number][users, items],
-            user_ids=np.arange(n_users),
+            ratings=levels[users, items],
+            user_ids=np.arange(len(levels)),
             item_ids=like.item_ids,
-            profiles=np.zeros((n_users, 2), dtype=np.uint64),
+            profiles=np.zeros((len(levels), 2), dtype=np.uint64),
             scale=like.scale,
             source="simulated",
         )
@@ -138,7 +139,7 @@ def make_bank(pool: RatingPool, visible: IntArray, settings: BankSettings) -> Si
     settings : BankSettings
         How many of which kinds.
     """
-    return _make_bank(pool, np.ascontiguousarray(visible, dtype=np.int8).tobytes(), settings)
+    return _make_bank(pool, mask_bytes(visible), settings)
 
 
 @lru_cache(maxsize=4)
@@ -221,8 +222,7 @@ class _Maker:
         mean = (self.source.lengths[first] + self.source.lengths[second] + 1) / 2
         distance = np.abs(np.log(mean / wanted)) + np.where(first == second, np.inf, 0)
         best = int(np.argmin(distance))
-        half = self.rng.random(self.source.levels.shape[1]) < 0.5
-        return np.where(half, self.source.levels[first[best]], self.source.levels[second[best]]), fold
+        return mixed(self.source, first[best], second[best], self.rng), fold
 
     def strays(self) -> tuple[Levels, int]:
         """Return a user some of whose items are replaced by any others, rated as the user rates."""
@@ -239,19 +239,16 @@ class _Maker:
 
     def items(self) -> tuple[Levels, int, str]:
         """Return a profile to put ratings on, its fold and the kind of its item set."""
-        kind = self.rng.choice(ITEM_SETS, p=[0.4, 0.4, 0.2])
+        kind = self.rng.choice(list(ITEM_SET_SHARES), p=list(ITEM_SET_SHARES.values()))
         if kind == HYBRID:
             return *self.hybrid(), str(kind)
         fold, members = self.folds[self.rng.integers(len(self.folds))]
         if kind == "copy":
             profile = self.source.levels[self.rng.choice(members)].copy()
-            profile[self.rng.random(len(profile)) < self.rng.choice([0, 0, 0.1, 0.2, 0.4])] = -1
+            profile[self.rng.random(len(profile)) < self.rng.choice(DROP_OUT)] = NOT_RATED
             return profile, fold, str(kind)
-        profile = empty_profile(self.source.levels.shape[1])
-        size = int(np.clip(self._length(), MINIMUM, 0.9 * len(profile)))
-        chosen = self.rng.choice(len(profile), size, replace=False, p=self.source.popularity)
-        profile[chosen] = self.rng.choice(self.source.scale.n_levels, size, p=self.source.histogram)
-        return profile, fold, str(kind)
+        size = int(np.clip(self._length(), MINIMUM, 0.9 * self.source.levels.shape[1]))
+        return by_popularity(self.source, size, self.rng), fold, str(kind)
 
     def _length(self) -> float:
         return float(self.rng.choice(self.lengths) * np.exp(self.rng.normal(0, 0.25)))

@@ -34,8 +34,7 @@ def hybrid(source: Source, rng: np.random.Generator) -> Levels:
     """Return an item-wise random half of one real user and the other half of another."""
     for _ in range(TRIES):
         first, second = pick(source, 2, rng)
-        half = rng.random(source.levels.shape[1]) < 0.5
-        profile: Levels = np.where(half, source.levels[first], source.levels[second])
+        profile = mixed(source, first, second, rng)
         if (profile >= 0).sum() >= MINIMUM:
             return profile
     whole: Levels = source.levels[first].copy()
@@ -44,14 +43,25 @@ def hybrid(source: Source, rng: np.random.Generator) -> Levels:
 
 def popularity(source: Source, rng: np.random.Generator) -> Levels:
     """Return as many items as a real user rated, drawn by popularity, with levels from everyone's histogram."""
-    profile = empty_profile(source.levels.shape[1])
-    size = draw_length(source, rng)
-    chosen = rng.choice(len(profile), size, replace=False, p=source.popularity)
-    profile[chosen] = rng.choice(source.scale.n_levels, size, p=source.histogram)
-    return profile
+    return by_popularity(source, draw_length(source, rng), rng)
 
 
 ITEM_SETS: dict[str, ItemSet] = {"copy": copy, "hybrid": hybrid, "popularity": popularity}
+
+
+def mixed(source: Source, first: int, second: int, rng: np.random.Generator) -> Levels:
+    """Return an item-wise random half of one real user and the other half of another."""
+    half = rng.random(source.levels.shape[1]) < 0.5
+    profile: Levels = np.where(half, source.levels[first], source.levels[second])
+    return profile
+
+
+def by_popularity(source: Source, size: int, rng: np.random.Generator) -> Levels:
+    """Return so many items drawn by popularity, with levels from everyone's histogram."""
+    profile = empty_profile(source.levels.shape[1])
+    chosen = rng.choice(len(profile), size, replace=False, p=source.popularity)
+    profile[chosen] = rng.choice(source.scale.n_levels, size, p=source.histogram)
+    return profile
 
 
 def pick(source: Source, count: int, rng: np.random.Generator) -> IntArray:

@@ -39,10 +39,6 @@ class AverageAttack(Shilling):
 class Bandwagon(SelectingShilling):
     """The most rated items at the highest level, random fillers (Burke, Mobasher and Bhaumik, 2005)."""
 
-    def order(self, source: Source, target: int) -> IntArray:
-        """Return all items, the most rated first."""
-        return by_popularity(source)
-
 
 @dataclass(frozen=True)
 class ReverseBandwagon(SelectingShilling):

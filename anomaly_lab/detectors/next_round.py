@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar
 import numpy as np
 from optuna.distributions import FloatDistribution
 
-from anomaly_lab.attacks.bank import HYBRID, STRAYS, BankSettings, make_bank
+from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.detectors.base import EstimatorDetector
 from anomaly_lab.detectors.experts import Expert, Material, Mixture, pooled
 from anomaly_lab.errors import ConfigError
@@ -81,7 +81,7 @@ class NextRoundDetector(EstimatorDetector):
         matrix = train.features(self.families).matrix
         seed = int(rng.integers(2**31 - 1))
         scores = np.empty(len(matrix))
-        for part in training_parts(train, OUT_OF_FOLD_PARTS):
+        for part in training_parts(train.pool, train.visible, OUT_OF_FOLD_PARTS):
             learnt = train.visible != HIDDEN
             learnt[part] = False
             experts = self._fit(matrix, train, learnt, seed)
@@ -92,10 +92,7 @@ class NextRoundDetector(EstimatorDetector):
         parts = {"labels": matrix[learnt & (train.visible == 1)]}
         if set(self.experts) != {"labels"}:
             bank = make_bank(train.pool, train.visible, self._settings())
-            fakes = train.store.fakes(train.pool, train.visible, bank, self.families).matrix
-            parts["bank"] = fakes[~np.isin(bank.kinds, (STRAYS, HYBRID))]
-            parts["strays"] = fakes[bank.kinds == STRAYS]
-            parts["hybrids"] = fakes[bank.kinds == HYBRID]
+            parts |= bank.parts(train.store.fakes(train.pool, train.visible, bank, self.families).matrix)
         material = Material(matrix[learnt & (train.visible == 0)], parts, matrix)
         labels, bank_weight = self.label_weight, self.bank_weight
         mixtures = {

@@ -205,23 +205,28 @@ def parts_possible(pool: RatingPool, labels: IntArray, n_parts: int, name: str) 
     return n_parts
 
 
-def training_parts(train: Train, n_parts: int) -> Iterator[IntArray]:
-    """Cut the labelled users into stratified parts; yield the positions of each.
+def training_parts(
+    pool: RatingPool, visible: IntArray, n_parts: int, name: str = "training users"
+) -> Iterator[IntArray]:
+    """Cut the labelled users into stratified parts; yield the positions of each, ascending.
 
     Parameters
     ----------
-    train : Train
-        Whose labelled users.
+    pool : RatingPool
+        Whose users.
+    visible : ndarray of shape (n_users,)
+        1 known to be generated, 0 known to be genuine, -1 hidden.
     n_parts : int
         Number of parts; fewer where a class has fewer profiles.
+    name : str
+        What is cut, for messages.
 
     Raises
     ------
     DataError
         If a class has one profile only, so that hiding it would leave nothing to learn from.
     """
-    n_parts = parts_possible(train.pool, train.visible, n_parts, "training users")
-    yield from parts(train.pool, train.visible != HIDDEN, train.visible, n_parts)
+    yield from parts(pool, visible != HIDDEN, visible, parts_possible(pool, visible, n_parts, name))
 
 
 def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
@@ -234,16 +239,9 @@ def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:
     fold : Fold
         Whose training users.
     n_parts : int
-        Number of parts; fewer where a class has fewer profiles.
-
-    Raises
-    ------
-    DataError
-        If a class has one profile only, so that hiding it would leave nothing to learn from.
+        As in `training_parts`, which says what is refused.
     """
-    labelled = fold.visible != HIDDEN
-    n_parts = parts_possible(fold.pool, fold.visible, n_parts, fold.name)
-    for number, part in enumerate(parts(fold.pool, labelled, fold.visible, n_parts)):
+    for number, part in enumerate(training_parts(fold.pool, fold.visible, n_parts, fold.name)):
         visible = fold.visible.copy()
         visible[part] = HIDDEN
         yield replace(

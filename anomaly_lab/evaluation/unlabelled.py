@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from anomaly_lab.attacks.bank import HYBRID, STRAYS, BankSettings, make_bank
+from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.detectors.experts import Expert, Material, Mixture, pooled
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.explain import percentiles
@@ -97,13 +97,8 @@ class _Teacher:
     def __init__(self, joint: RatingPool, store: FeatureStore, seed: int) -> None:
         hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
         bank = make_bank(joint, hidden, BANK)
-        fakes = store.fakes(joint, hidden, bank).matrix
+        self.fakes = bank.parts(store.fakes(joint, hidden, bank).matrix)
         self.features = store.matrix(joint, hidden)
-        self.fakes = {
-            "bank": fakes[~np.isin(bank.kinds, (STRAYS, HYBRID))],
-            "strays": fakes[bank.kinds == STRAYS],
-            "hybrids": fakes[bank.kinds == HYBRID],
-        }
         self.matrix = self.features.matrix
         self.parts = list(_parts(joint))
         self.seed = seed

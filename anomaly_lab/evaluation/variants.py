@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from anomaly_lab.features.extract import source_of
+from anomaly_lab.provenance import code_of
+from anomaly_lab.registry import FEATURES
 from anomaly_lab.space import defaults, parse_params
 
 WHOLE = "whole"
@@ -36,13 +36,10 @@ class Variant:
     params: Mapping[str, Any]
 
     def key(self, model: type) -> str:
-        """Return what tells this variant again: its hyperparameters and families, and the code of model and families.
-
-        Code that these call is not looked at.
-        """
+        """Return what tells this variant again: hyperparameters, families, and the code of model and families."""
         settings = sorted(self.params.items())
-        sources = [source_of(family) for family in self.families]
-        return hashlib.sha256(repr((settings, self.families, sources, _source(model))).encode()).hexdigest()[:16]
+        code = [code_of(one) for one in (model, *map(FEATURES.load, self.families))]
+        return hashlib.sha256(repr((settings, model.__qualname__, self.families, code)).encode()).hexdigest()[:16]
 
 
 def variants(name: str, model: type, params: Mapping[str, Any], families: Sequence[str]) -> list[Variant]:
@@ -88,10 +85,3 @@ def _by_component(name: str, model: type, whole: Variant, given: Collection[str]
         parsed = parse_params(model, typed, f"{name}, component '{component}'")
         if parsed.keys().isdisjoint(given):
             yield Variant("component", component, whole.families, {**whole.params, **parsed})
-
-
-def _source(model: type) -> str:
-    try:
-        return inspect.getsource(model)
-    except OSError:  # compiled, or typed into a notebook
-        return ""

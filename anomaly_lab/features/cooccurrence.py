@@ -47,11 +47,12 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
     chosen = rated(panel(users, kept_items(reference)))
     expected = _expected(chosen, model.share)
     columns: dict[str, FloatArray] = {}
-    for name, weights in model.ease.items():
-        found = _ease_columns(chosen, chosen @ weights, model.share, expected)
+    scores = {name: chosen @ weights for name, weights in model.ease.items()}
+    for name, fit in scores.items():
+        found = _ease_columns(chosen, fit, model.share, expected)
         columns |= {f"ease_{name}_{key}": column for key, column in found.items()}
-    scores = chosen @ model.ease["loose"]
-    columns |= rarity_columns(chosen, expected, model.share, scores) | seat_columns(chosen, scores, model.raters)
+    loose = scores["loose"]
+    columns |= rarity_columns(chosen, expected, model.share, loose) | seat_columns(chosen, loose, model.raters)
     columns |= _component_columns(chosen, expected, model.components)
     columns |= _neighbour_columns(chosen, model.known, model.expected)
     columns |= split_columns(chosen, model.affinity)

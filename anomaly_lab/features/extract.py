@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 import tempfile
 from collections import OrderedDict
@@ -18,6 +17,7 @@ import numpy as np
 
 from anomaly_lab.errors import ConfigError, ContractError
 from anomaly_lab.features.team import TeamFeatures
+from anomaly_lab.provenance import code_of
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
 from anomaly_lab.registry import FEATURES
@@ -94,7 +94,7 @@ def cross_fit(
     """
     describe = FEATURES.load(family)
     fold = fold_of(pool) if fakes is None else fakes.fold
-    folds = [one for one in _folds(pool, _key_of(visible)) if (fold == one[0]).any()]
+    folds = [one for one in _folds(pool, mask_bytes(visible)) if (fold == one[0]).any()]
 
     def columns_of(one: tuple[int, RatingBatch, RatingBatch]) -> dict[str, AnyArray]:
         number, users, reference = one
@@ -114,7 +114,8 @@ def cross_fit(
     return UserFeatures(matrix, tuple(f"{family}:{name}" for name in names))
 
 
-def _key_of(visible: IntArray) -> bytes:
+def mask_bytes(visible: IntArray) -> bytes:
+    """Return a mask of visible labels as bytes, by which what depends on it is kept."""
     return np.ascontiguousarray(visible, dtype=np.int8).tobytes()
 
 
@@ -150,7 +151,7 @@ def _checked(family: str, columns: dict[str, AnyArray], names: tuple[str, ...], 
 class FeatureStore:
     """Features by content: computed once, kept in memory and, if a folder is given, on disk.
 
-    A matrix is identified by the digest of the ratings, the family and the source of its code, **and the mask of
+    A matrix is identified by the digest of the ratings, the family and its package's code, **and the mask of
     visible labels**: a reference that knows more labels is another matrix.
 
     Parameters
@@ -268,12 +269,6 @@ class FeatureStore:
 
 def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str) -> str:
     digest = hashlib.sha256(pool.digest.encode())
-    digest.update(_key_of(visible))
-    digest.update(f"{family} {fakes} {N_FOLDS} {source_of(family)}".encode())
+    digest.update(mask_bytes(visible))
+    digest.update(f"{family} {fakes} {N_FOLDS} {code_of(FEATURES.load(family))}".encode())
     return digest.hexdigest()[:40]
-
-
-def source_of(family: str) -> str:
-    """Return the code of a family, so that a changed family is never served from the cache."""
-    module = inspect.getmodule(FEATURES.load(family))
-    return inspect.getsource(module) if module is not None else FEATURES.get(family).target

@@ -89,7 +89,7 @@ def test_a_kind_left_out_is_not_made_and_all_others_are(without):
     made = simulate(source, np.arange(40) % 4, source.lengths, small(without=tuple(without)))
     rating_kinds = {kind.partition("/")[2] for kind in made.kinds if "/" in kind}
     assert rating_kinds == set(RATING_KINDS) - without
-    assert made.is_hybrid.any()
+    assert (made.kinds == HYBRID).any()
 
 
 def test_a_kind_that_does_not_exist_cannot_be_left_out():
@@ -113,7 +113,7 @@ def test_a_bank_without_a_fake_is_refused(source, changes):
 def test_the_numbers_of_hybrids_and_of_each_kind_are_as_set():
     source = source_of(STARS)
     made = simulate(source, np.arange(40) % 4, source.lengths, small())
-    assert made.is_hybrid.sum() == 30
+    assert (made.kinds == HYBRID).sum() == 30
     for kind in RATING_KINDS:
         assert sum(one.endswith(f"/{kind}") for one in made.kinds) == 6, kind
 
@@ -125,11 +125,11 @@ def test_a_hybrid_has_the_ratings_of_two_users_the_first_of_its_own_fold(covered
     folds = np.arange(joint.n_users) % 4
     lengths = [N_OWN]
     made = simulate(Source(levels, STARS), folds, lengths, BankSettings(200, 0, n_strays=0, covered=covered))
-    hybrids = made.levels[made.is_hybrid]
+    hybrids = made.levels[made.kinds == HYBRID]
     original = levels.max(axis=0)
     assert ((hybrids == original) | (hybrids == -1)).all()
     own = [folds[list(users)] == fold for users, fold in zip(taken_from(made, owner), made.fold, strict=True)]
-    own = [one for one, hybrid in zip(own, made.is_hybrid, strict=True) if hybrid]
+    own = [one for one, hybrid in zip(own, made.kinds == HYBRID, strict=True) if hybrid]
     assert {len(one) for one in own} == {2}
     assert all(one.any() for one in own)
     assert all(one.all() for one in own) == (covered == 0)
@@ -157,9 +157,9 @@ def test_a_hybrid_takes_about_half_of_either():
     joint, owner = apart()
     levels = panel(joint.ratings, np.arange(joint.ratings.n_items))
     made = simulate(Source(levels, STARS), np.arange(joint.n_users) % 4, [N_OWN], BankSettings(200, 0, n_strays=0))
-    shares = [np.bincount(owner[row >= 0]).max() / (row >= 0).sum() for row in made.levels[made.is_hybrid]]
+    shares = [np.bincount(owner[row >= 0]).max() / (row >= 0).sum() for row in made.levels[made.kinds == HYBRID]]
     assert 0.5 <= np.mean(shares) < 0.65
-    assert np.mean((made.levels[made.is_hybrid] >= 0).sum(axis=1)) == pytest.approx(N_OWN, rel=0.1)
+    assert np.mean((made.levels[made.kinds == HYBRID] >= 0).sum(axis=1)) == pytest.approx(N_OWN, rel=0.1)
 
 
 def test_a_copy_is_described_in_the_fold_of_the_user_it_was_taken_from():
@@ -177,7 +177,7 @@ def test_a_bank_is_made_from_known_genuine_users_only(scale):
     joint, owner = apart(scale=scale)
     visible = labels(joint)
     bank = make_bank(joint, visible, small(n_hybrids=200))
-    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), bank.is_hybrid, strict=True) if hybrid]
+    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), (bank.kinds == HYBRID), strict=True) if hybrid]
     assert set.union(*hybrids) == set(np.flatnonzero(visible == 0).tolist())
 
 
@@ -186,7 +186,7 @@ def test_without_known_genuine_users_a_bank_is_made_from_everyone_not_known_to_b
     joint, owner = apart()
     visible = labels(joint, values=values)
     bank = make_bank(joint, visible, small(n_hybrids=200))
-    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), bank.is_hybrid, strict=True) if hybrid]
+    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), (bank.kinds == HYBRID), strict=True) if hybrid]
     assert set.union(*hybrids) == set(np.flatnonzero(visible == -1).tolist())
 
 
@@ -198,7 +198,7 @@ def test_hybrids_are_about_as_long_as_known_fakes(known):
     visible = np.zeros(joint.n_users)
     visible[np.flatnonzero(np.diff(joint.ratings.indptr) == known)[:6]] = 1
     bank = make_bank(joint, visible, small(n_hybrids=200))
-    assert np.median((bank.levels[bank.is_hybrid] >= 0).sum(axis=1)) == pytest.approx(known, rel=0.3)
+    assert np.median((bank.levels[(bank.kinds == HYBRID)] >= 0).sum(axis=1)) == pytest.approx(known, rel=0.3)
 
 
 def test_hidden_labels_do_not_reach_the_bank():
@@ -215,7 +215,7 @@ def test_beyond_a_bound_fakes_are_made_from_the_first_users_only(monkeypatch):
     joint, owner = apart()
     visible = labels(joint)
     bank = make_bank(joint, visible, small(n_hybrids=200))
-    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), bank.is_hybrid, strict=True) if hybrid]
+    hybrids = [one for one, hybrid in zip(taken_from(bank, owner), (bank.kinds == HYBRID), strict=True) if hybrid]
     assert set.union(*hybrids) == set(np.flatnonzero(visible == 0)[:5].tolist())
 
 

@@ -157,13 +157,13 @@ class OnHabits(NextRoundDetector):
 
 def swapped(train, part):
     """Return labels in which a genuine user and a fake of one part have changed places, and the parts have not."""
-    before = list(training_parts(train, OUT_OF_FOLD_PARTS))
+    before = list(training_parts(train.pool, train.visible, OUT_OF_FOLD_PARTS))
     for genuine in part[train.visible[part] == 0]:
         for fake in part[train.visible[part] == 1]:
             visible = train.visible.copy()
             visible[[genuine, fake]] = 1, 0
             other = type(train)(train.pool, visible, train.store)
-            if all(map(np.array_equal, before, training_parts(other, OUT_OF_FOLD_PARTS))):
+            if all(map(np.array_equal, before, training_parts(other.pool, other.visible, OUT_OF_FOLD_PARTS))):
                 return other
     raise AssertionError("every change of labels changes the parts")
 
@@ -171,7 +171,7 @@ def swapped(train, part):
 def test_out_of_fold_scores_of_a_part_do_not_depend_on_its_labels(monkeypatch):
     monkeypatch.setitem(FEATURES.built_in, "habits", "test_next_round:habits")
     train = train_view(plain_fold(), FeatureStore(("habits",)))
-    part = next(training_parts(train, OUT_OF_FOLD_PARTS))
+    part = next(training_parts(train.pool, train.visible, OUT_OF_FOLD_PARTS))
     other = swapped(train, part)
     mine = np.isin(train.users, part)
     found, expected = (

@@ -83,6 +83,7 @@ def test_features_are_shared_between_workers_by_their_folder(bench, tmp_path):
 
 
 def test_one_job_needs_no_other_process(bench):
-    assert isinstance(make_executor(bench, 1), SerialExecutor)
+    with make_executor(bench, 1) as alone:
+        assert isinstance(alone, SerialExecutor)
     with make_executor(bench, 2) as pool:
         assert isinstance(pool, ProcessExecutor)

@@ -66,7 +66,7 @@ def test_a_tune_without_one_finished_trial_says_why(rounds, fresh_store):
 
 
 def test_a_worker_that_dies_ends_the_tune_in_one_line_and_keeps_what_is_finished(rounds, fresh_store):
-    with pytest.raises(LabError, match="a worker process died, perhaps for want of memory; finished trials are kept"):
+    with pytest.raises(LabError, match="a worker process died, perhaps for want of memory; what is finished is kept"):
         tune(rounds, detectors=["counts", "dies"], trials=1, jobs=2, store=fresh_store)
     assert {run.info.status for run in study_runs(fresh_store)} == {"KILLED"}
     assert "RUNNING" not in {run.info.status for run in trial_runs(fresh_store)}
