@@ -176,6 +176,7 @@ MODELS = Registry(
         "lof": "anomaly_lab.detectors.lof:LocalOutlierFactorDetector",
         "mahalanobis": "anomaly_lab.detectors.mahalanobis:MahalanobisDetector",
         "gaussian-mixture": "anomaly_lab.detectors.gaussian_mixture:GaussianMixtureDetector",
+        "stacked": "anomaly_lab.detectors.stacked:StackedDetector",
         "seed-notebook": "anomaly_lab.detectors.seed_notebook:SeedNotebookDetector",
     },
 )

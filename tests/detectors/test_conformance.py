@@ -7,7 +7,7 @@ from anomaly_lab.errors import ConfigError
 from anomaly_lab.registry import MODELS
 from anomaly_lab.testing import CHECKS, check_model, check_ranges
 
-SLOW_MODELS = ("random-forest", "isolation-forest", "seed-notebook", "next-round")
+SLOW_MODELS = ("random-forest", "isolation-forest", "seed-notebook", "next-round", "stacked")
 CASES = [
     pytest.param(
         name,

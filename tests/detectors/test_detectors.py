@@ -23,7 +23,7 @@ from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import search_space
 from anomaly_lab.testing import fold_of, plain_fold, scores_of
 
-BUILT_IN = list(MODELS.built_in)
+BUILT_IN = [name for name in MODELS.built_in if hasattr(MODELS.load(name), "score_matrix")]
 SUPERVISED = [name for name in BUILT_IN if MODELS.load(name).kind == "supervised"]
 ONE_CLASS = [name for name in BUILT_IN if name not in SUPERVISED]
 STORE = FeatureStore(DEFAULT_FAMILIES)
