@@ -5,7 +5,6 @@ from __future__ import annotations
 import heapq
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 from anomaly_lab.errors import StoreError
 from anomaly_lab.registry import MODELS
 from experiments.executors import Executor, make_executor
+from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
 from experiments.journal import open_journal
 from experiments.study import DetectorStudy, Proposal, study_name
@@ -177,18 +177,15 @@ class Driver:
             self._refill(queue, number)
         if queue:
             self._prepare(executor)
-        running: dict[Future[Outcome], tuple[int, Proposal]] = {}
-        while queue or running:
-            while queue and len(running) < executor.capacity and not self._late():
+        runs: FoldRuns[tuple[int, Proposal]] = FoldRuns(executor, self.bench)
+        while queue or runs:
+            while queue and runs.room and not self._late():
                 _, number, proposal = heapq.heappop(queue)
-                job = self._job(self.contestants[number], proposal)
-                running[executor.submit(job)] = number, proposal
-            if not running:
+                runs.begin((number, proposal), self._job(self.contestants[number], proposal))
+            if not runs:
                 return False
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                outcome = future.result()
+            for (number, proposal), outcome in runs.ended():
                 with interrupts_deferred():
-                    number, proposal = running.pop(future)
                     self._finish(self.contestants[number], proposal, outcome)
                 if not self.contestants[number].study.unfinished:
                     self._refill(queue, number)
@@ -245,7 +242,7 @@ class Driver:
     def _winners(self, executor: Executor) -> None:
         best = [(one, one.study.best) for one in self.contestants]
         winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]
-        measure_winners(winners, executor, self.recorder, self.report, kind_out=self.kind_out)
+        measure_winners(winners, FoldRuns(executor, self.bench), self.recorder, self.report, kind_out=self.kind_out)
 
     def _close(self, one: Contestant, status: str) -> None:
         best = one.study.best

@@ -16,8 +16,6 @@ from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Protocol
 
-import pandas as pd
-
 from anomaly_lab.errors import LabError
 from experiments.workbench import Job, Outcome, Workbench
 
@@ -30,16 +28,13 @@ class Executor(AbstractContextManager["Executor"], Protocol):
     Parameters
     ----------
     capacity : int
-        How many jobs to hand over at a time.
+        How many jobs to hand over at a time; a job cut into folds counts as so many.
     """
 
     capacity: int
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Return the future outcome of a job."""
-
-    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
-        """Return the future importances of a job's features."""
 
     def prepare(self, number: int) -> Future[None]:
         """Return the future of one of the workbench's feature matrices."""
@@ -66,10 +61,6 @@ class SerialExecutor(AbstractContextManager["SerialExecutor"]):
         """Run a job and return its outcome as a finished future."""
         return _finished(lambda: self.bench.run(job))
 
-    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
-        """Compute importances and return them as a finished future."""
-        return _finished(lambda: self.bench.importance(job))
-
     def prepare(self, number: int) -> Future[None]:
         """Compute one feature matrix."""
         return _finished(lambda: self.bench.prepare(number))
@@ -93,7 +84,7 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
     """
 
     def __init__(self, bench: Workbench, workers: int) -> None:
-        self.capacity = workers + 1  # one waits in the pool, so that no worker idles while a result is written
+        self.capacity = 2 * workers  # as many wait in the pool, so that no worker idles while results are written
         for name in THREAD_SETTINGS:
             os.environ.setdefault(name, "1")
         self.pool = ProcessPoolExecutor(workers, _worker_context(), _begin_worker, (pickle.dumps(bench),))
@@ -101,10 +92,6 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
         return self.pool.submit(_run, job)
-
-    def submit_importance(self, job: Job) -> Future[pd.DataFrame]:
-        """Queue the importances of a job's features."""
-        return self.pool.submit(_importance, job)
 
     def prepare(self, number: int) -> Future[None]:
         """Queue the computation of one feature matrix."""
@@ -192,11 +179,6 @@ def _die_with_driver() -> None:
 def _run(job: Job) -> Outcome:
     assert _bench is not None
     return _bench.run(job)
-
-
-def _importance(job: Job) -> pd.DataFrame:
-    assert _bench is not None
-    return _bench.importance(job)
 
 
 def _prepare(number: int) -> None:

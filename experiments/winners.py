@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, replace
 
-import pandas as pd
-
-from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.tasks.fake_users import LEAVE_KIND_OUT
-from experiments.executors import Executor
-from experiments.workbench import Job, Outcome
+from experiments.fold_runs import FoldRuns
+from experiments.workbench import Job
 from tracking.plots import PLOTTED, log_plots
 from tracking.record import Recorder
 
 FURTHER = {
-    "next-round": {"in-round": "auc_in_round", "forward": "auc_forward"},
+    "next-round": {"forward": "auc_forward", "in-round": "auc_in_round"},
     "forward": {"in-round": "auc_in_round"},
 }
 """By the question's protocol, the others that a winner is measured under and the metric each gives."""
@@ -41,7 +38,7 @@ class Winner:
 
 def measure_winners(
     winners: Sequence[Winner],
-    executor: Executor,
+    runs: FoldRuns[tuple[Winner, Job]],
     recorder: Recorder,
     report: Callable[[str], None],
     *,
@@ -49,11 +46,13 @@ def measure_winners(
 ) -> None:
     """Add to each winner's run what it lacks; a part that fails is reported and left out.
 
+    The costliest winner is measured first, so that what is left at the end is short and workers end together.
+
     Parameters
     ----------
     winners : sequence of Winner
         Best trials.
-    executor : Executor
+    runs : FoldRuns
         Where they are run again.
     recorder : Recorder
         Of their question.
@@ -62,17 +61,22 @@ def measure_winners(
     kind_out : bool
         Whether to leave out one kind of fakes after the other, too.
     """
-    runs = {one.run_id: recorder.store.client.get_run(one.run_id).data for one in winners}
-    further = [(one, job) for one in winners for job in _further(one.job, runs[one.run_id].metrics, kind_out)]
-    plain = [one for one in winners if PLOTTED not in runs[one.run_id].tags]
-    if further or plain:
+    found = [(one, recorder.store.client.get_run(one.run_id).data) for one in winners]
+    found.sort(key=lambda one: one[1].metrics["seconds"], reverse=True)
+    missing = deque((one, job) for one, run in found for job in _missing(one.job, run.metrics, run.tags, kind_out))
+    if missing:
         report("measuring every detector's best run: other protocols, importances, plots")
-    outcomes = [(one, job.protocol, executor.submit(job)) for one, job in further]
-    importances = [(one, executor.submit_importance(one.job)) for one in plain]
-    for winner, protocol, outcome in outcomes:
-        _add_protocol(winner, protocol, outcome.result(), recorder, report)
-    for winner, importance in importances:
-        log_plots(recorder.store, winner.run_id, _table(importance, report))
+    while missing or runs:
+        while missing and runs.room:
+            winner, job = missing.popleft()
+            runs.begin((winner, job), job)
+        for (winner, job), outcome in runs.ended():
+            if outcome.error is not None:
+                report(f"{job.detector} {'importances' if job.importance else job.protocol}: failed: {outcome.error}")
+            if job.importance:
+                log_plots(recorder.store, winner.run_id, outcome.importance)
+            elif outcome.result is not None:
+                _add_protocol(winner, job.protocol, outcome.result, recorder)
 
 
 def kind_out_metrics(result: RunResult) -> dict[str, float]:
@@ -81,7 +85,10 @@ def kind_out_metrics(result: RunResult) -> dict[str, float]:
     return {"auc_kind_out": sum(aucs) / len(aucs), "auc_worst_kind": min(aucs)}
 
 
-def _further(job: Job, known: Mapping[str, float], kind_out: bool) -> Iterator[Job]:
+def _missing(job: Job, known: Mapping[str, float], tags: Mapping[str, str], kind_out: bool) -> Iterator[Job]:
+    """Yield what a winner's run lacks, what cannot be cut into folds first."""
+    if PLOTTED not in tags:
+        yield replace(job, importance=True)
     if kind_out and "auc_worst_kind" not in known:
         yield replace(job, protocol=LEAVE_KIND_OUT, thresholds=False)
     for protocol, metric in FURTHER.get(job.protocol, {}).items():
@@ -89,25 +96,12 @@ def _further(job: Job, known: Mapping[str, float], kind_out: bool) -> Iterator[J
             yield replace(job, protocol=protocol, thresholds=False)
 
 
-def _add_protocol(
-    winner: Winner, protocol: str, outcome: Outcome, recorder: Recorder, report: Callable[[str], None]
-) -> None:
-    if outcome.result is None:
-        report(f"{winner.job.detector} {protocol}: failed: {outcome.error}")
-        return
+def _add_protocol(winner: Winner, protocol: str, result: RunResult, recorder: Recorder) -> None:
     if protocol == LEAVE_KIND_OUT:
-        recorder.add_metrics(winner.run_id, kind_out_metrics(outcome.result))
+        recorder.add_metrics(winner.run_id, kind_out_metrics(result))
         return
-    auc = outcome.result.metrics["auc"]
+    auc = result.metrics["auc"]
     metrics = {FURTHER[winner.job.protocol][protocol]: auc}
     if protocol == "in-round":
         metrics["optimism"] = auc - recorder.store.client.get_run(winner.run_id).data.metrics["auc"]
     recorder.add_metrics(winner.run_id, metrics)
-
-
-def _table(importance: Future[pd.DataFrame], report: Callable[[str], None]) -> pd.DataFrame | None:
-    try:
-        return importance.result()
-    except ContractError as error:
-        report(str(error))
-        return None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import pandas as pd
 
-from anomaly_lab.errors import ContractError, LabError
-from anomaly_lab.evaluation.engine import RunResult, run
+from anomaly_lab.errors import LabError
+from anomaly_lab.evaluation.engine import RunResult, put_together, run, run_fold
 from anomaly_lab.evaluation.folds import Fold, inner_folds
 from anomaly_lab.evaluation.importance import permutation_importance
 from anomaly_lab.features.extract import FeatureStore
@@ -35,6 +35,10 @@ class Job:
         The question's own, or another one for a further metric.
     thresholds : bool
         Whether to choose thresholds (see `anomaly_lab.evaluation.engine.run`).
+    fold : int, optional
+        The number of the one fold to run; by default all of them, one after the other.
+    importance : bool
+        Whether to ask instead what the model rests on where it is asked last: the newest round.
     families : tuple of str, optional
         The feature families to switch on in place of the workbench's; users are then described anew, so that the
         seconds are what this job costs by itself.
@@ -45,12 +49,14 @@ class Job:
     seed: int
     protocol: str
     thresholds: bool = True
+    fold: int | None = None
+    importance: bool = False
     families: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What came of a job: a result, or why there is none.
+    """What came of a job: a result or importances, or why there are none.
 
     Parameters
     ----------
@@ -60,11 +66,24 @@ class Outcome:
         Why it failed, in one line.
     started : float
         Seconds since 1970.
+    importance : DataFrame or None
+        See `anomaly_lab.evaluation.importance.permutation_importance`.
     """
 
     result: RunResult | None
     error: str | None
     started: float
+    importance: pd.DataFrame | None = None
+
+    @classmethod
+    def of_pieces(cls, pieces: Sequence[Outcome]) -> Outcome:
+        """Return what came of a job from what came of its folds, in their order: of failures, the first one's error."""
+        if len(pieces) == 1:
+            return pieces[0]
+        started = min(one.started for one in pieces)
+        error = next((one.error for one in pieces if one.error is not None), None)
+        results = [one.result for one in pieces if one.result is not None]
+        return cls(put_together(results) if error is None else None, error, started)
 
 
 @dataclass
@@ -89,6 +108,15 @@ class Workbench:
             self._folds[protocol] = list(self.question.under(protocol).folds())
         return self._folds[protocol]
 
+    def pieces(self, job: Job) -> list[Job]:
+        """Return the jobs of one fold each that a job can be cut into, itself if it cannot."""
+        if job.importance:
+            return [job]
+        try:
+            return [replace(job, fold=number) for number in range(len(self.folds(job.protocol)))]
+        except LabError:  # the protocol cannot be asked of the rounds: running the job says why
+            return [job]
+
     @cached_property
     def n_feature_sets(self) -> int:
         """How many feature matrices the question's own folds need, inner ones included."""
@@ -108,42 +136,32 @@ class Workbench:
         started = time.time()
         bench = self if job.families is None else self._anew(job.families)
         try:
-            model = MODELS.load(job.detector)
-            result = run(
-                job.detector,
-                model,
-                job.params,
-                bench.folds(job.protocol),
-                bench.features,
-                seed=job.seed,
-                thresholds=job.thresholds,
-            )
+            if job.importance:
+                return Outcome(None, None, started, bench._importance(job))
+            return Outcome(bench._result(job), None, started)
         except LabError as error:
             return Outcome(None, str(error), started)
         except (Exception, SystemExit) as error:  # a model may fail in any way; the study goes on, the run says why
             return Outcome(None, _one_line(error), started)
-        return Outcome(result, None, started)
 
-    def _anew(self, families: tuple[str, ...]) -> Workbench:
-        """Return a workbench on which nothing is described yet; what was learnt of a pool is kept with its folds."""
-        return Workbench(self.question, FeatureStore(families, team=self.features.team, only=families))
+    def _result(self, job: Job) -> RunResult:
+        model, folds = MODELS.load(job.detector), self.folds(job.protocol)
+        about = job.detector, model, job.params
+        if job.fold is None:
+            return run(*about, folds, self.features, seed=job.seed, thresholds=job.thresholds)
+        fold, number = folds[job.fold], job.fold
+        return run_fold(*about, fold, self.features, number=number, seed=job.seed, thresholds=job.thresholds)
 
-    def importance(self, job: Job) -> pd.DataFrame:
-        """Return what a job's model rests on where it is asked last: the newest round.
-
-        Raises
-        ------
-        ContractError
-            If the model fails.
-        """
+    def _importance(self, job: Job) -> pd.DataFrame:
         folds = self.folds(job.protocol)
         number = len(folds) - 1
         model = MODELS.load(job.detector)
         seed = [job.seed, number, 0]  # of the run's own fit on this fold
-        try:
-            return permutation_importance(job.detector, model, job.params, folds[number], self.features, seed=seed)
-        except (Exception, SystemExit) as error:
-            raise ContractError(f"{job.detector}: no importances: {_one_line(error)}") from error
+        return permutation_importance(job.detector, model, job.params, folds[number], self.features, seed=seed)
+
+    def _anew(self, families: tuple[str, ...]) -> Workbench:
+        """Return a workbench on which nothing is described yet; what was learnt of a pool is kept with its folds."""
+        return Workbench(self.question, FeatureStore(families, team=self.features.team, only=families))
 
 
 def _one_line(error: BaseException) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +14,7 @@ from anomaly_lab.evaluation.class_scores import class_scores
 from anomaly_lab.evaluation.composite import class_metrics
 from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
 from anomaly_lab.evaluation.metrics import best_f1_threshold, mean_interval, roc_auc_variance, score_metrics
+from anomaly_lab.evaluation.stopwatch import Stopwatch
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.pool import restore_ids
 from anomaly_lab.space import defaults
@@ -100,22 +99,6 @@ class RunResult:
         return means
 
 
-class Stopwatch:
-    """Adds up wall-clock seconds by stage."""
-
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-
-    @contextmanager
-    def __call__(self, stage: str) -> Iterator[None]:
-        """Add the time of a block to a stage."""
-        start = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] = self.seconds.get(stage, 0.0) + time.perf_counter() - start
-
-
 def run(
     name: str,
     model: type,
@@ -154,22 +137,71 @@ def run(
     ContractError
         If the model returns anything but one finite float a query.
     """
+    return put_together(
+        [
+            run_fold(name, model, params, fold, store, number=number, seed=seed, thresholds=thresholds, kinds=kinds)
+            for number, fold in enumerate(folds)
+        ]
+    )
+
+
+def run_fold(
+    name: str,
+    model: type,
+    params: Mapping[str, Any],
+    fold: Fold,
+    store: FeatureStore,
+    *,
+    number: int,
+    seed: int,
+    thresholds: bool = True,
+    kinds: bool = False,
+) -> RunResult:
+    """Run one model on one fold: what `run` does there, wherever the other folds are run.
+
+    Parameters
+    ----------
+    name, model, params, store, seed, thresholds, kinds
+        As for `run`.
+    fold : Fold
+        One of the question's.
+    number : int
+        Its number among them, from 0.
+
+    Raises
+    ------
+    ContractError
+        If the model returns anything but one finite float a query.
+    """
     watch = Stopwatch()
-    results = []
     with threadpool_limits(1):  # one numeric thread a worker: the same sums in the same order wherever it runs
-        for number, fold in enumerate(folds):
-            fitted, scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
-            threshold, scale = float(np.median(scores)), 1.0
-            if thresholds:
-                with watch("threshold"):
-                    threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
-            metrics = score_metrics(fold.truth, scores, threshold, fold.kinds)
-            metrics["auc_variance"] = roc_auc_variance(fold.truth, scores)
-            if kinds:
-                with watch("kinds"):
-                    metrics |= _class_metrics(name, fitted, fold, store, scores, (threshold, scale), [seed, number, 0])
-            results.append(FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth))
-    return RunResult(name, dict(params), seed, tuple(results), watch.seconds)
+        fitted, scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
+        threshold, scale = float(np.median(scores)), 1.0
+        if thresholds:
+            with watch("threshold"):
+                threshold, scale = choose_threshold(name, model, params, fold, store, seed=[seed, number])
+        metrics = score_metrics(fold.truth, scores, threshold, fold.kinds)
+        metrics["auc_variance"] = roc_auc_variance(fold.truth, scores)
+        if kinds:
+            with watch("kinds"):
+                metrics |= _class_metrics(name, fitted, fold, store, scores, (threshold, scale), [seed, number, 0])
+    found = FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth)
+    return RunResult(name, dict(params), seed, (found,), watch.seconds)
+
+
+def put_together(results: Sequence[RunResult]) -> RunResult:
+    """Return one result of the folds of several, in their order, seconds added up by stage.
+
+    Parameters
+    ----------
+    results : sequence of RunResult
+        One or more, of one model with one set of hyperparameters and one seed.
+    """
+    first = results[0]
+    stages = dict.fromkeys(stage for one in results for stage in one.seconds)
+    seconds = {stage: sum(one.seconds.get(stage, 0.0) for one in results) for stage in stages}
+    folds = tuple(fold for one in results for fold in one.folds)
+    return RunResult(first.model, first.params, first.seed, folds, seconds)
 
 
 def choose_threshold(

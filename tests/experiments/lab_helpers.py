@@ -78,6 +78,7 @@ REGISTERED = {
     "dies": "misbehaving:Dies",
     "tells": "misbehaving:Tells",
     "sleeps": "misbehaving:Sleeps",
+    "raises-then-sleeps": "misbehaving:RaisesThenSleeps",
     "gives-nan": "misbehaving:GivesNaN",
     "gives-matrix": "misbehaving:GivesMatrix",
     "no-default": "misbehaving:NoDefault",

@@ -91,6 +91,19 @@ class Sleeps(Base):
 
 
 @dataclass
+class RaisesThenSleeps(Base):
+    """Raises in the first fit of a process and sleeps in those after it."""
+
+    fits: ClassVar[int] = 0
+
+    def fit(self, train, *, rng):
+        RaisesThenSleeps.fits += 1
+        if self.fits > 1:
+            time.sleep(600)
+        raise ValueError("the first will not do")
+
+
+@dataclass
 class GivesNaN(Base):
     """Returns what is not a number."""
 
