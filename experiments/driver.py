@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import heapq
+import math
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -88,6 +88,7 @@ class Driver:
         self.trials, self.seed, self.deadline, self.kind_out = trials, seed, deadline, kind_out
         self.recorder = Recorder(store, bench.question)
         self.contestants: list[Contestant] = []
+        self._seconds: dict[str, float] = {}
         self._report = report
 
     def run(self, jobs: int) -> bool:
@@ -171,8 +172,8 @@ class Driver:
         self._report(line, *((done, wanted) if counted else (0, 0)))
 
     def _trials(self, executor: Executor) -> bool:
-        """Run trials, defaults of every detector first; return whether all of them ran."""
-        queue: list[tuple[int, int, Proposal]] = []
+        """Run trials; return whether all of them ran."""
+        queue: list[tuple[int, Proposal]] = []
         for number in range(len(self.contestants)):
             self._refill(queue, number)
         if queue:
@@ -180,7 +181,8 @@ class Driver:
         runs: FoldRuns[tuple[int, Proposal]] = FoldRuns(executor, self.bench)
         while queue or runs:
             while queue and runs.room and not self._late():
-                _, number, proposal = heapq.heappop(queue)
+                number, proposal = min(queue, key=self._turn)
+                queue.remove((number, proposal))
                 runs.begin((number, proposal), self._job(self.contestants[number], proposal))
             if not runs:
                 return False
@@ -191,13 +193,20 @@ class Driver:
                     self._refill(queue, number)
         return True
 
-    def _refill(self, queue: list[tuple[int, int, Proposal]], number: int) -> None:
+    def _turn(self, waiting: tuple[int, Proposal]) -> tuple[int, float, int]:
+        """Order trials: defaults of every detector first, then the costliest first, so that workers end together.
+
+        What a detector costs is unknown until its first trial ends; whatever is still at that is costly.
+        """
+        number, proposal = waiting
+        return proposal.number, -self._seconds.get(self.contestants[number].spec.detector, math.inf), number
+
+    def _refill(self, queue: list[tuple[int, Proposal]], number: int) -> None:
         """Queue the next proposals of a study; those whose run is written, before their driver died, are only told."""
         one = self.contestants[number]
         while asked := [*one.study.unfinished, *one.study.next_batch()]:
             fresh = [proposal for proposal in asked if not self._tell_written(one, proposal)]
-            for proposal in fresh:
-                heapq.heappush(queue, (proposal.number, number, proposal))
+            queue += [(number, proposal) for proposal in fresh]
             if fresh:
                 return
 
@@ -235,6 +244,7 @@ class Driver:
             one.study.tell_failed(proposal.number, error)
             self.report(f"{one.spec.detector} {proposal.number}: failed: {error}")
             return
+        self._seconds[one.spec.detector] = outcome.result.metrics["seconds"]
         run_id = self.recorder.record(one.spec, outcome.result, **about)
         one.study.tell(proposal.number, outcome.result.metrics, run_id)
         self.report(f"{one.spec.detector} {proposal.number}: AUC {outcome.result.metrics['auc']:.3f}")

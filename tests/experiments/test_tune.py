@@ -108,6 +108,14 @@ def test_more_trials_later_are_those_of_more_trials_at_once(rounds, fresh_store,
     assert [run.data.tags["lab.selected"] for run in marked] == ["best of 5 trials"]
 
 
+def test_defaults_of_every_detector_come_first_and_then_the_costliest_detector(rounds, fresh_store):
+    lines = []
+    names = ("mahalanobis", "random-forest")
+    tuned(rounds, fresh_store, detectors=names, trials=2, report=lambda line, done, total: lines.append(line))
+    begun = [line.partition(":")[0] for line in lines if ": AUC" in line]
+    assert begun == ["mahalanobis 0", "random-forest 0", "random-forest 1", "mahalanobis 1"]
+
+
 def test_no_trial_begins_after_the_deadline(rounds, fresh_store):
     driver = None
 
