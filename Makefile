@@ -39,7 +39,7 @@ ui: setup  ## every run in MLflow's UI on 127.0.0.1
 	@$(BIN)/anomaly-lab ui --store $(LAB) --port $(PORT)
 
 test: setup  ## fast tests
-	@$(BIN)/python -m pytest -q -n $(JOBS) -m "not slow"
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
 test-all: setup  ## every test, the slow ones and the example plugin too
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade --target $(VENV)/example-plugin tests/plugin

@@ -1,6 +1,9 @@
-"""Fixtures that tests share."""
+"""Fixtures that tests share; what takes seconds to make is made once for all of xdist's workers."""
 
 import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -23,32 +26,78 @@ def data_dir() -> Path:
 
 
 @pytest.fixture(scope="session")
-def shared_folder(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """A folder of this test session, the same for all of xdist's workers."""
+def shared(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Callable[[str, Callable[[Path], object]], Path]:
+    """Fill a folder once, whichever of xdist's workers comes first, and return its path."""
     base = tmp_path_factory.getbasetemp()
-    return base if worker_id == "master" else base.parent
+    base = (base if worker_id == "master" else base.parent) / "shared"
+
+    def made(name: str, fill: Callable[[Path], object]) -> Path:
+        folder, ready = base / name, base / f"{name}.ready"
+        base.mkdir(exist_ok=True)
+        with FileLock(f"{folder}.lock"):
+            if not ready.exists():
+                folder.mkdir()
+                fill(folder)
+                ready.touch()
+        return folder
+
+    return made
 
 
 @pytest.fixture(scope="session")
-def tiny_rounds(shared_folder: Path) -> dict[str, Path]:
+def copy_lab() -> Callable[[Path, Path], Path]:
+    """Copy a lab's database into a new folder; the artifacts stay where they are, to be read."""
+
+    def copy(lab: Path, folder: Path) -> Path:
+        folder.mkdir(parents=True, exist_ok=True)
+        with (
+            closing(sqlite3.connect(lab / "mlflow.db")) as source,
+            closing(sqlite3.connect(folder / "mlflow.db")) as target,
+        ):
+            source.backup(target)
+        return folder
+
+    return copy
+
+
+@pytest.fixture(scope="session")
+def template(shared, copy_lab) -> Path:
+    """An empty lab: MLflow takes seconds to make its tables, so they are made once and copied."""
+    from tracking.store import Store
+
+    def fill(folder: Path) -> None:
+        assert Store.open(folder / "first", create=True).client
+        copy_lab(folder / "first", folder)
+
+    return shared("template", fill)
+
+
+@pytest.fixture
+def new_store(template, copy_lab, tmp_path) -> Callable[[str], Path]:
+    """Make labs without runs."""
+    return lambda name: copy_lab(template, tmp_path / name)
+
+
+@pytest.fixture(scope="session")
+def tiny_rounds(shared) -> dict[str, Path]:
     """Files of a tiny course: labelled ``r1`` and ``r2``, the unlabelled ``next``, and its ``truth``."""
     from anomaly_lab.ratings.synthetic import write_course
 
-    with FileLock(shared_folder / "tiny_rounds.lock"):
-        files = write_course(shared_folder / "tiny_rounds", n_rounds=3, n_users=120, n_items=60, fake_share=0.25)
-    return dict(zip(("r1", "r2", "next", "truth"), files, strict=True))
+    size = {"n_rounds": 3, "n_users": 120, "n_items": 60, "fake_share": 0.25}
+    folder = shared("tiny_rounds", lambda folder: write_course(folder, **size))
+    files = ("round1_labelled.npz", "round2_labelled.npz", "round3.npz", "round3_truth.npz")
+    return {name: folder / file for name, file in zip(("r1", "r2", "next", "truth"), files, strict=True)}
 
 
 @pytest.fixture(scope="session")
-def tiny_lab(tiny_rounds: dict[str, Path], shared_folder: Path) -> Path:
-    """A lab with a few runs on the tiny rounds, made once for all of xdist's workers: read it, do not write to it."""
+def tiny_lab(tiny_rounds, shared, template, copy_lab) -> Path:
+    """A lab with a few runs on the tiny rounds: read it, do not write to it."""
     from anomaly_lab.ratings.readers import read_rounds
     from experiments.tune import tune
 
-    store, ready = shared_folder / "tiny_lab", shared_folder / "tiny_lab.ready"
-    with FileLock(shared_folder / "tiny_lab.lock"):
-        if not ready.exists():
-            rounds = read_rounds([tiny_rounds["r1"], tiny_rounds["r2"]], require_labels=True)
-            tune(rounds, detectors=["mahalanobis", "logistic-regression"], trials=2, jobs=1, store=store)
-            ready.touch()
-    return store
+    def fill(folder: Path) -> None:
+        rounds = read_rounds([tiny_rounds["r1"], tiny_rounds["r2"]], require_labels=True)
+        store = copy_lab(template, folder)
+        tune(rounds, detectors=["mahalanobis", "logistic-regression"], trials=2, jobs=1, store=store)
+
+    return shared("tiny_lab", fill)

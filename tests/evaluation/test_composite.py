@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import roc_auc_score
 
@@ -18,6 +18,7 @@ def drawn(seed, n_kinds, n_users=60):
     return kinds, scores
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000), n_kinds=st.integers(1, 7))
 def test_each_class_is_scored_as_scikit_learn_scores_it_against_the_rest(seed, n_kinds):
     kinds, scores = drawn(seed, n_kinds)
@@ -25,6 +26,7 @@ def test_each_class_is_scored_as_scikit_learn_scores_it_against_the_rest(seed, n
     assert class_aucs(kinds, scores) == pytest.approx(expected)
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000))
 def test_the_2025_composite_is_half_class_0_and_a_tenth_each_of_five_kinds(seed):
     kinds, scores = drawn(seed, 5)
@@ -32,6 +34,7 @@ def test_the_2025_composite_is_half_class_0_and_a_tenth_each_of_five_kinds(seed)
     assert composite(kinds, scores) == pytest.approx(0.5 * aucs[0] + 0.1 * sum(aucs[1:]))
 
 
+@settings(max_examples=30)
 @given(seed=st.integers(0, 1000))
 def test_the_2024_figure_is_scikit_learns_macro_average(seed):
     kinds, scores = drawn(seed, 2)

@@ -79,6 +79,7 @@ REGISTERED = {
     "tells": "misbehaving:Tells",
     "sleeps": "misbehaving:Sleeps",
     "raises-then-sleeps": "misbehaving:RaisesThenSleeps",
+    "dawdles": "misbehaving:Dawdles",
     "gives-nan": "misbehaving:GivesNaN",
     "gives-matrix": "misbehaving:GivesMatrix",
     "no-default": "misbehaving:NoDefault",
@@ -154,9 +155,13 @@ WINNERS = ("auc_in_round", "auc_forward", "optimism")
 TIMELESS = ["rank", "band", "detector", "auc", "f1", "precision", "recall", *WINNERS, "runs", "why"]
 
 
+FAMILIES = ("profile", "likelihood")
+"""What `tuned` switches on; with every family it would take half as long again."""
+
+
 def tuned(rounds, store: Path, **settings) -> Tuned:
     """Tune two fast detectors, six trials each: one batch of proposals and half of the next."""
-    usual = {"detectors": ("mahalanobis", "knn-distance"), "trials": 6, "jobs": 1}
+    usual = {"detectors": ("mahalanobis", "knn-distance"), "trials": 6, "jobs": 1, "families": FAMILIES}
     return tune(rounds, **(usual | settings), store=store)
 
 

@@ -104,6 +104,15 @@ class RaisesThenSleeps(Base):
 
 
 @dataclass
+class Dawdles(Base):
+    """Takes its time in fit, for counting that is ages."""
+
+    def fit(self, train, *, rng):
+        time.sleep(0.1)
+        return self
+
+
+@dataclass
 class GivesNaN(Base):
     """Returns what is not a number."""
 

@@ -1,7 +1,6 @@
 """An ablation: every variant a run that is not ranked, none run twice, the table as the runs say."""
 
 import json
-import shutil
 
 import pandas as pd
 import pytest
@@ -24,9 +23,9 @@ def ablated(rounds, store, **settings):
 
 
 @pytest.fixture(scope="module")
-def quick(rounds, template, tmp_path_factory):
+def quick(rounds, template, copy_lab, tmp_path_factory):
     """An ablation that nobody disturbed, and its lab."""
-    store = shutil.copytree(template, tmp_path_factory.mktemp("ablated") / "lab")
+    store = copy_lab(template, tmp_path_factory.mktemp("ablated"))
     return store, ablated(rounds, store, seeds=2)
 
 

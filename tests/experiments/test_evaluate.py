@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from lab_helpers import FAMILIES
 
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.ratings.readers import read_rounds
@@ -15,7 +16,8 @@ def test_a_forward_figure_is_that_of_the_board(rounds, reference):
     for row in result.board.table.itertuples():
         run = Store.open(store).client.get_run(row.run_id).data
         params = {key: value for key, value in run.params.items() if key not in ("detector", "families")}
-        table = evaluate(row.detector, rounds[:1], rounds[1:], params=params, seeds=[int(run.tags["lab.seed"])])
+        settings = {"params": params, "seeds": [int(run.tags["lab.seed"])], "families": FAMILIES}
+        table = evaluate(row.detector, rounds[:1], rounds[1:], **settings)
         assert table["auc"].tolist() == [row.auc_forward]
 
 
@@ -27,7 +29,7 @@ def test_one_row_a_seed_and_queried_round(rounds):
 
 
 def test_without_a_test_round_the_training_rounds_are_cut_up(rounds):
-    table = evaluate("mahalanobis", rounds)
+    table = evaluate("mahalanobis", rounds, families=FAMILIES)
     assert table["query"].tolist() == [f"{name}/{part}" for name in "ab" for part in range(5)]
 
 

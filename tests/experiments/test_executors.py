@@ -7,7 +7,6 @@ from lab_helpers import alive, until
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import FeatureStore
-from anomaly_lab.registry import DEFAULT_FAMILIES
 from anomaly_lab.tasks.question import Question
 from experiments.executors import ProcessExecutor, SerialExecutor, make_executor
 from experiments.workbench import Job, Workbench
@@ -17,7 +16,7 @@ pytestmark = pytest.mark.usefixtures("plugins")
 
 @pytest.fixture
 def bench(rounds, tmp_path):
-    return Workbench(Question.of(rounds), FeatureStore(DEFAULT_FAMILIES, tmp_path / "cache"))
+    return Workbench(Question.of(rounds), FeatureStore(("profile", "likelihood"), tmp_path / "cache"))
 
 
 def job(detector, protocol="forward", **params):

@@ -7,7 +7,6 @@ from lab_helpers import board, facts, run_ids, study_runs, trial_runs, tuned
 
 from anomaly_lab.errors import StoreError
 from experiments.interrupts import interrupts_deferred
-from experiments.tune import tune
 from tracking.leaderboard import leaderboard
 from tracking.store import Store
 from tracking.sweep import study_lock, sweep
@@ -40,15 +39,14 @@ def test_an_interrupt_keeps_what_is_finished_and_the_rest_runs_later(after, jobs
         "detectors": ["mahalanobis", "knn-distance"][:after],
         "trials": 3 * after,
         "jobs": jobs,
-        "store": fresh_store,
     }
-    result = tune(rounds, report=Interrupter(after), **settings)
+    result = tuned(rounds, fresh_store, report=Interrupter(after), **settings)
     assert result.interrupted
     assert len(facts(fresh_store)) >= after
     assert {run.info.status for run in study_runs(fresh_store)} == {"KILLED"}
     assert {run.info.status for run in trial_runs(fresh_store)} == {"FINISHED"}
     kept = run_ids(fresh_store)
-    result = tune(rounds, **settings)
+    result = tuned(rounds, fresh_store, **settings)
     assert not result.interrupted
     assert kept <= run_ids(fresh_store)
     assert {run.info.status for run in study_runs(fresh_store)} == {"FINISHED"}
@@ -60,7 +58,7 @@ def test_an_interrupt_keeps_what_is_finished_and_the_rest_runs_later(after, jobs
 
 def test_an_interrupt_before_the_first_trial_says_how_to_go_on(rounds, fresh_store):
     with pytest.raises(StoreError, match="ended before any trial was finished; the same command goes on from here"):
-        tune(rounds, detectors=["mahalanobis"], trials=1, jobs=1, store=fresh_store, report=Interrupter(0))
+        tuned(rounds, fresh_store, detectors=["mahalanobis"], trials=1, report=Interrupter(0))
     assert {run.info.status for run in study_runs(fresh_store)} == {"KILLED"}
 
 

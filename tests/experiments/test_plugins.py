@@ -1,7 +1,7 @@
 """Detectors that misbehave: what fails says so, and nothing else is harmed."""
 
 import pytest
-from lab_helpers import facts, install, study_runs, trial_runs
+from lab_helpers import FAMILIES, facts, install, study_runs, trial_runs
 
 from anomaly_lab.errors import ConfigError, LabError, PluginError, StoreError
 from experiments.choose import choose_detectors
@@ -37,6 +37,7 @@ def test_failed_trials_say_why_and_leave_other_detectors_alone(jobs, rounds, fre
         trials=2,
         jobs=jobs,
         store=fresh_store,
+        families=FAMILIES,
         report=lambda line, done, total: lines.append((line, done, total)),
     )
     assert result.failures == MISBEHAVING
@@ -50,7 +51,7 @@ def test_failed_trials_say_why_and_leave_other_detectors_alone(jobs, rounds, fre
 
 def test_failed_trials_are_not_run_again_and_still_told(rounds, fresh_store):
     for _ in range(2):
-        result = tune(rounds, detectors=["raises-sometimes"], trials=4, jobs=1, store=fresh_store)
+        result = tune(rounds, detectors=["raises-sometimes"], trials=4, jobs=1, store=fresh_store, families=FAMILIES)
         assert result.failures == {"raises-sometimes": "ValueError: only 1.0 will do"}
         assert [facts(fresh_store)["raises-sometimes", number][0] for number in range(4)] == [
             "FINISHED",
@@ -61,16 +62,16 @@ def test_failed_trials_are_not_run_again_and_still_told(rounds, fresh_store):
 
 def test_a_tune_without_one_finished_trial_says_why(rounds, fresh_store):
     with pytest.raises(StoreError, match=r"found that all failed: raises: ValueError: no luck today \[/bold\]"):
-        tune(rounds, detectors=["raises"], trials=1, jobs=1, store=fresh_store)
+        tune(rounds, detectors=["raises"], trials=1, jobs=1, store=fresh_store, families=FAMILIES)
     assert {run.info.status for run in study_runs(fresh_store)} == {"FINISHED"}
 
 
 def test_a_worker_that_dies_ends_the_tune_in_one_line_and_keeps_what_is_finished(rounds, fresh_store):
     with pytest.raises(LabError, match="a worker process died, perhaps for want of memory; what is finished is kept"):
-        tune(rounds, detectors=["counts", "dies"], trials=1, jobs=2, store=fresh_store)
+        tune(rounds, detectors=["counts", "dies"], trials=1, jobs=2, store=fresh_store, families=FAMILIES)
     assert {run.info.status for run in study_runs(fresh_store)} == {"KILLED"}
     assert "RUNNING" not in {run.info.status for run in trial_runs(fresh_store)}
-    assert not tune(rounds, detectors=["counts"], trials=1, jobs=2, store=fresh_store).interrupted
+    assert not tune(rounds, detectors=["counts"], trials=1, jobs=2, store=fresh_store, families=FAMILIES).interrupted
 
 
 BROKEN = {

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from lab_helpers import alive, command, facts, round_options, run_ids, study_runs, trial_runs, until
+from lab_helpers import FAMILIES, alive, command, facts, round_options, run_ids, study_runs, trial_runs, until
 
 from tracking.leaderboard import leaderboard
 
@@ -23,7 +23,7 @@ def start(files, tmp_path):
 
     def begin(store, detectors=DETECTORS, jobs=2):
         names = [option for name in detectors for option in ("--detector", name)]
-        options = ["--trials", TRIALS, "--jobs", jobs, "--store", store]
+        options = ["--trials", TRIALS, "--jobs", jobs, "--families", ",".join(FAMILIES), "--store", store]
         log = (tmp_path / f"log{len(started)}").open("w+")
         process = subprocess.Popen(
             command("tune", *round_options(files), *names, *options),

@@ -7,7 +7,7 @@ from lab_helpers import board, facts, run_ids, study_runs, trial_runs, tuned
 
 from anomaly_lab.errors import ConfigError, DataError, LabError, StoreError
 from anomaly_lab.features.extract import FeatureStore
-from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
+from anomaly_lab.registry import MODELS
 from anomaly_lab.space import defaults
 from anomaly_lab.tasks.question import Question
 from experiments.choose import choose_seeing
@@ -34,8 +34,8 @@ def test_two_workers_leave_the_trials_and_the_board_of_one(rounds, reference, fr
     ids=["every detector", "trials the sampler has learnt for"],
 )
 def test_three_workers_leave_the_trials_and_the_board_of_one(names, trials, rounds, new_store):
-    one = tuned(rounds, new_store("one"), jobs=1, detectors=names, trials=trials)
-    three = tuned(rounds, new_store("three"), jobs=3, detectors=names, trials=trials)
+    one = tuned(rounds, new_store("one"), jobs=1, detectors=names, trials=trials, families=None)
+    three = tuned(rounds, new_store("three"), jobs=3, detectors=names, trials=trials, families=None)
     assert facts(one.board.table["store"].iloc[0]) == facts(three.board.table["store"].iloc[0])
     assert board(one) == board(three)
     assert not one.failures
@@ -108,12 +108,13 @@ def test_more_trials_later_are_those_of_more_trials_at_once(rounds, fresh_store,
     assert [run.data.tags["lab.selected"] for run in marked] == ["best of 5 trials"]
 
 
+@pytest.mark.usefixtures("plugins")
 def test_defaults_of_every_detector_come_first_and_then_the_costliest_detector(rounds, fresh_store):
     lines = []
-    names = ("mahalanobis", "random-forest")
+    names = ("counts", "dawdles")
     tuned(rounds, fresh_store, detectors=names, trials=2, report=lambda line, done, total: lines.append(line))
     begun = [line.partition(":")[0] for line in lines if ": AUC" in line]
-    assert begun == ["mahalanobis 0", "random-forest 0", "random-forest 1", "mahalanobis 1"]
+    assert begun == ["counts 0", "dawdles 0", "dawdles 1", "counts 1"]
 
 
 def test_no_trial_begins_after_the_deadline(rounds, fresh_store):
@@ -123,7 +124,7 @@ def test_no_trial_begins_after_the_deadline(rounds, fresh_store):
         if done == 2:
             driver.deadline = time.monotonic()
 
-    bench = Workbench(Question.of(rounds), FeatureStore(DEFAULT_FAMILIES))
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",)))
     models = {"mahalanobis": MODELS.load("mahalanobis")}
     driver = Driver(bench, Store.open(fresh_store), models, trials=4, seed=0, report=report)
     assert driver.run(1) is False

@@ -209,8 +209,9 @@ def test_drift_sets_rounds_apart():
     assert spread(1.0) > 3 * spread(0.0)
 
 
-def test_files_hold_the_course_as_a_real_one_hands_it_out(tmp_path, course):
-    paths = write_course(tmp_path / "new" / "course")
+def test_files_hold_the_course_as_a_real_one_hands_it_out(tmp_path):
+    course = make_course(**SMALL)
+    paths = write_course(tmp_path / "new" / "course", **SMALL)
     names = ["round1_labelled.npz", "round2_labelled.npz", "round3_labelled.npz", "round4.npz", "round4_truth.npz"]
     assert [path.name for path in paths] == names
     assert sorted(path.name for path in (tmp_path / "new" / "course").iterdir()) == names

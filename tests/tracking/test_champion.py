@@ -33,6 +33,9 @@ from tracking.store import Store
 
 DETECTORS = [name for name, entry in MODELS.entries().items() if entry.constant("task") in {None, "fake-users"}]
 
+SMALL = {"next-round": {"n_per_kind": 5, "n_strays": 20, "n_trees": 8}}
+"""What makes a detector small where it takes long: that it is saved and loaded does not hang on its size."""
+
 LOAD_ALL = """
 import sys
 from pathlib import Path
@@ -55,7 +58,7 @@ def train(tiny_rounds) -> Train:
 def saved(train, tmp_path_factory) -> tuple[Path, dict[str, np.ndarray]]:
     """Every detector, and one with each sampler, fitted, saved, and scored again by a fresh process that loaded it."""
     folder = tmp_path_factory.mktemp("models")
-    settings = {name: (name, {}) for name in DETECTORS}
+    settings = {name: (name, SMALL.get(name, {})) for name in DETECTORS}
     settings |= {f"logistic-regression+{one}": ("logistic-regression", {"sampler": one}) for one in SAMPLERS}
     scores = {}
     for key, (name, params) in settings.items():
@@ -108,9 +111,8 @@ def test_calibration_makes_no_ties_of_scores_that_rounding_cannot_tell(steps, th
     assert (np.diff(calibrate(threshold + z * scale, threshold, scale)) > 0).all()
 
 
-def test_the_registered_model_gives_the_exported_scores_bit_for_bit(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
-    run = find_run(Store.open(lab), exported.run_id)
+def test_the_registered_model_gives_the_exported_scores_bit_for_bit(exported_lab, exported, tiny_rounds, tmp_path):
+    run = find_run(Store.open(exported_lab), exported.run_id)
     name = run.data.tags["lab.detector"]
     *rounds, batch = read_rounds([tiny_rounds[key] for key in ("r1", "r2", "next")])
     settings = {key: value for key, value in run.data.params.items() if key not in {"detector", "families"}}
@@ -120,7 +122,7 @@ def test_the_registered_model_gives_the_exported_scores_bit_for_bit(lab, tiny_ro
     again = refit(
         name, model, params, rounds, batch.ratings, FeatureStore(families), seed=int(run.data.tags["lab.seed"])
     )
-    champion = load_champion(lab, exported.champion)
+    champion = load_champion(exported_lab, exported.champion)
     assert champion.score_matrix(again.features.matrix).tobytes() == exported.table["score"].to_numpy().tobytes()
 
 
@@ -140,11 +142,10 @@ def test_every_export_is_a_version_and_the_newest_is_the_current_one(lab, tiny_r
     assert [str(one.status) for one in models] == ["READY", "READY"]
 
 
-def test_the_model_is_described_as_mlflow_shows_it(lab, tiny_rounds, tmp_path):
+def test_the_model_is_described_as_mlflow_shows_it(exported_lab, exported, tiny_rounds, tmp_path):
     from mlflow.models import Model
 
-    export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
-    version = Store.open(lab).client.get_model_version_by_alias("champion", "current")
+    version = Store.open(exported_lab).client.get_model_version_by_alias("champion", "current")
     described = Model.load(version.source.removeprefix("file://"))
     flavor = described.flavors["anomaly_lab"]
     assert flavor["model_file"] == "model.skops"

@@ -37,17 +37,25 @@ def files(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def lab_of_kinds(files, tmp_path_factory):
+def lab_of_kinds(files, template, copy_lab, tmp_path_factory):
     """A lab with one run on two rounds that name kinds."""
-    store = tmp_path_factory.mktemp("lab_of_kinds")
+    store = copy_lab(template, tmp_path_factory.mktemp("lab_of_kinds"))
     settings = {"trials": 1, "jobs": 1, "families": ["profile", "agreement"], "kind_out": False}
     tune(read_rounds(files[:2], require_labels=True), detectors=["logistic-regression"], store=store, **settings)
     return store
 
 
+@pytest.fixture(scope="module")
+def hand_ins(lab_of_kinds, files, tmp_path_factory):
+    """What that run says of the third round, in each form of class scores and as scores of users."""
+    folder = tmp_path_factory.mktemp("hand_ins")
+    forms = ("probabilities", "classes", "predictions")
+    return {form: export(files[2], folder / f"{form}.npz", store=lab_of_kinds, form=form) for form in forms}
+
+
 @pytest.mark.parametrize(("form", "key"), [("probabilities", "probabilities"), ("classes", "arr_0")])
-def test_a_row_a_user_and_a_column_a_class_are_written(form, key, lab_of_kinds, files, tmp_path):
-    exported = export(files[2], tmp_path / "s.npz", store=lab_of_kinds, form=form)
+def test_a_row_a_user_and_a_column_a_class_are_written(form, key, hand_ins):
+    exported = hand_ins[form]
     with np.load(exported.path) as archive:
         assert list(archive) == [key]
         classes = archive[key]
@@ -55,7 +63,7 @@ def test_a_row_a_user_and_a_column_a_class_are_written(form, key, lab_of_kinds, 
     assert classes.sum(axis=1) == pytest.approx(1)
     np.testing.assert_array_equal(np.argsort(-classes[:, 0]), np.argsort(exported.table["score"]))
     np.testing.assert_array_equal(classes[:, 0] <= 0.5, exported.table["flagged"])
-    binary = read_scores(export(files[2], tmp_path / "b.npz", store=lab_of_kinds).path).scores
+    binary = read_scores(hand_ins["predictions"].path).scores
     assert roc_auc(1 - (KINDS > 0), classes[:, 0]) == roc_auc((KINDS > 0).astype(int), binary)
     facts = json.loads(exported.manifest.read_text())
     assert (facts["form"], facts["key"]) == (form, key)
@@ -64,15 +72,13 @@ def test_a_row_a_user_and_a_column_a_class_are_written(form, key, lab_of_kinds, 
     assert any("classifier of kinds, which is not saved" in note for note in exported.notes)
 
 
-def test_the_same_export_gives_the_same_bytes(lab_of_kinds, files, tmp_path):
-    paths = [tmp_path / name for name in ("a.npz", "b.npz")]
-    for path in paths:
-        export(files[2], path, store=lab_of_kinds, form="probabilities")
-    assert paths[0].read_bytes() == paths[1].read_bytes()
+def test_the_same_export_gives_the_same_bytes(hand_ins, lab_of_kinds, files, tmp_path):
+    again = export(files[2], tmp_path / "again.npz", store=lab_of_kinds, form="probabilities")
+    assert again.path.read_bytes() == hand_ins["probabilities"].path.read_bytes()
 
 
-def test_a_hand_in_of_classes_is_scored_by_the_composite(lab_of_kinds, files, tmp_path):
-    exported = export(files[2], tmp_path / "s.npz", store=lab_of_kinds, form="probabilities")
+def test_a_hand_in_of_classes_is_scored_by_the_composite(hand_ins, lab_of_kinds, files):
+    exported = hand_ins["probabilities"]
     classes = read_class_scores(exported.path)
     report = score(exported.path, files[2], store=lab_of_kinds)
     assert report.composite == composite(KINDS, classes)
@@ -81,7 +87,7 @@ def test_a_hand_in_of_classes_is_scored_by_the_composite(lab_of_kinds, files, tm
     assert report.auc == pytest.approx(report.auc_by_class[0], abs=1e-12)
     logged = Store.open(lab_of_kinds).client.get_run(exported.run_id).data.metrics
     assert (logged["real_composite"], logged["real_auc"]) == (report.composite, report.auc)
-    assert score(export(files[2], tmp_path / "b.npz", store=lab_of_kinds).path, files[2]).composite is None
+    assert score(hand_ins["predictions"].path, files[2]).composite is None
 
 
 def test_without_named_kinds_class_scores_are_refused_before_anything_is_written(tiny_lab, tiny_rounds, tmp_path):

@@ -77,8 +77,8 @@ def test_an_export_says_it_and_a_score_holds_it_against_what_came(store, runs, t
 @pytest.mark.parametrize(
     ("low", "high", "where"), [(0.0, 1.0, "lies in"), (0.0, 0.01, "is above"), (1, 1.1, "is below")]
 )
-def test_a_score_says_on_which_side_it_missed(low, high, where, store, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=store.folder)
+def test_a_score_says_on_which_side_it_missed(low, high, where, exported_lab, exported, tiny_rounds):
+    store = Store.open(exported_lab)
     store.client.log_metric(exported.run_id, "expected_low", low)
     store.client.log_metric(exported.run_id, "expected_high", high)
     report = score(exported.path, tiny_rounds["truth"], store=store.folder)

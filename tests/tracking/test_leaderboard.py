@@ -72,26 +72,27 @@ def test_questions_are_never_mixed_and_the_newest_is_shown(lab, tiny_rounds, tmp
         leaderboard([lab], question="")
 
 
-def test_runs_of_several_labs_are_ranked_together_and_copies_counted_once(lab, tiny_lab, tiny_rounds, tmp_path):
-    files = []
+def test_runs_of_several_labs_are_ranked_together_and_copies_counted_once(
+    lab, tiny_lab, tiny_rounds, new_store, tmp_path
+):
+    files, second = [], new_store("second")
     for name in ("r1", "r2"):
         one = read_round(tiny_rounds[name])
         files.append(tmp_path / f"{name}.npy")
         np.save(files[-1], np.linspace(0.1, 0.9, one.ratings.n_users))
-    record(files, [tiny_rounds["r1"], tiny_rounds["r2"]], "another laptop", store=tmp_path / "second")
+    record(files, [tiny_rounds["r1"], tiny_rounds["r2"]], "another laptop", store=second)
     alone = leaderboard([tiny_lab]).table
-    together = leaderboard([tiny_lab, lab, tmp_path / "second"]).table
+    together = leaderboard([tiny_lab, lab, second]).table
     assert sorted(together["detector"]) == sorted([*alone["detector"], "another laptop"])
     assert together["runs"].max() == alone["runs"].max()
-    assert set(together["store"]) == {str(tiny_lab), str(tmp_path / "second")}
+    assert set(together["store"]) == {str(tiny_lab), str(second)}
 
 
-def test_a_lab_without_runs_says_what_to_do(tmp_path):
+def test_a_lab_without_runs_says_what_to_do(new_store, tmp_path):
     with pytest.raises(StoreError, match="there must be a lab with runs, found none; run `anomaly-lab tune` first"):
         leaderboard([tmp_path / "nowhere"])
-    Store.open(tmp_path / "empty", create=True).client.search_experiments()
     with pytest.raises(StoreError, match="there must be finished runs, found none"):
-        leaderboard([tmp_path / "empty"])
+        leaderboard([new_store("empty")])
 
 
 def test_unfinished_and_failed_runs_are_not_shown(lab):

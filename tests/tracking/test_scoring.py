@@ -28,26 +28,24 @@ def hand_in(path, scores):
     return path
 
 
-def test_figures_are_scikit_learns_and_the_board_shows_them(lab, tiny_rounds, tmp_path, truth):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
-    report = score(exported.path, tiny_rounds["truth"], store=lab)
+def test_figures_are_scikit_learns_and_the_board_shows_them(exported_lab, exported, tiny_rounds, tmp_path, truth):
+    report = score(exported.path, tiny_rounds["truth"], store=exported_lab)
     scores, flagged = exported.table["score"], exported.table["flagged"]
     assert report.auc == pytest.approx(roc_auc_score(truth, scores))
     assert report.precision == pytest.approx(precision_score(truth, flagged))
     assert report.recall == pytest.approx(recall_score(truth, flagged))
     assert report.f1 == pytest.approx(f1_score(truth, flagged))
     assert (report.n_users, report.run_id, len(report.notes)) == (120, exported.run_id, 1)
-    leader = leaderboard([lab]).table.iloc[0]
+    leader = leaderboard([exported_lab]).table.iloc[0]
     assert leader["real_auc"] == report.auc
     assert set(report.auc_by_kind) == set(read_labels(tiny_rounds["truth"])[2]) - {0}
 
 
-def test_no_label_enters_the_store(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
-    client = Store.open(lab).client
+def test_no_label_enters_the_store(exported_lab, exported, tiny_rounds, tmp_path):
+    client = Store.open(exported_lab).client
     before = client.get_run(exported.run_id)
     files = {one.path for one in client.list_artifacts(exported.run_id)}
-    report = score(exported.path, tiny_rounds["truth"], store=lab)
+    report = score(exported.path, tiny_rounds["truth"], store=exported_lab)
     after = client.get_run(exported.run_id)
     new = set(after.data.metrics) - set(before.data.metrics)
     assert new == {"real_auc", "real_f1", "real_precision", "real_recall"}
@@ -95,25 +93,24 @@ def test_the_run_can_be_named(lab, tiny_rounds, tmp_path, truth):
         score(path, tiny_rounds["truth"], store=lab, run="nobody")
 
 
-def test_a_file_changed_after_its_export_is_not_taken_for_the_runs_own(lab, tiny_rounds, tmp_path, truth):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+def test_a_file_changed_after_its_export_is_not_taken_for_the_runs_own(
+    exported_lab, exported, tiny_rounds, tmp_path, truth
+):
     hand_in(exported.path, 0.9 * truth + 0.05)
-    report = score(exported.path, tiny_rounds["truth"], store=lab)
+    report = score(exported.path, tiny_rounds["truth"], store=exported_lab)
     assert report.run_id is None
     assert "has changed since its manifest was written" in report.notes[0]
 
 
-def test_an_export_scored_beside_another_lab_is_not_logged(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+def test_an_export_scored_beside_another_lab_is_not_logged(exported, tiny_rounds, tmp_path):
     report = score(exported.path, tiny_rounds["truth"], store=tmp_path / "elsewhere")
     assert report.run_id is None
     assert "nothing is logged: " in report.notes[0]
 
 
-def test_labels_of_another_round_are_refused(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+def test_labels_of_another_round_are_refused(exported_lab, exported, tiny_rounds, tmp_path):
     with pytest.raises(DataError, match=r"round2_labelled\.npz, found others: user 120 of .* has no score"):
-        score(exported.path, tiny_rounds["r2"], store=lab)
+        score(exported.path, tiny_rounds["r2"], store=exported_lab)
 
 
 def test_one_score_per_rating_row_is_told_from_a_wrong_count(lab, tiny_rounds, tmp_path):
@@ -137,12 +134,11 @@ def test_rows_are_counted_where_users_rate_little(tmp_path):
         score(hand_in(tmp_path / "odd.npz", np.linspace(0.1, 0.9, 81)), tmp_path / "round.npz")
 
 
-def test_ratings_of_the_batch_are_counted_through_the_manifest(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+def test_ratings_of_the_batch_are_counted_through_the_manifest(exported_lab, exported, tiny_rounds, tmp_path):
     n_rows = read_round(tiny_rounds["next"]).ratings.n_rows
     hand_in(exported.path, np.linspace(0.1, 0.9, n_rows))
     with pytest.raises(DataError, match="one score per rating row"):
-        score(exported.path, tiny_rounds["truth"], store=lab)
+        score(exported.path, tiny_rounds["truth"], store=exported_lab)
 
 
 def test_a_key_can_be_given_and_a_wrong_one_is_named(tiny_rounds, tmp_path, truth):
@@ -170,8 +166,7 @@ def test_users_named_by_a_table_must_be_the_labelled_ones(tiny_rounds, tmp_path,
         score(path, tiny_rounds["truth"])
 
 
-def test_a_broken_manifest_is_named(lab, tiny_rounds, tmp_path):
-    exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab)
+def test_a_broken_manifest_is_named(exported_lab, exported, tiny_rounds, tmp_path):
     exported.manifest.write_text("{")
     with pytest.raises(DataError, match=r"s\.npz\.manifest\.json: must be the manifest of an export"):
-        score(exported.path, tiny_rounds["truth"], store=lab)
+        score(exported.path, tiny_rounds["truth"], store=exported_lab)
