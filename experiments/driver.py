@@ -252,7 +252,8 @@ class Driver:
     def _winners(self, executor: Executor) -> None:
         best = [(one, one.study.best) for one in self.contestants]
         winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]
-        measure_winners(winners, FoldRuns(executor, self.bench), self.recorder, self.report, kind_out=self.kind_out)
+        runs: FoldRuns[tuple[Winner, Job]] = FoldRuns(executor, self.bench, ahead=True)
+        measure_winners(winners, runs, self.recorder, self.report, kind_out=self.kind_out)
 
     def _close(self, one: Contestant, status: str) -> None:
         best = one.study.best

@@ -28,10 +28,13 @@ class Executor(AbstractContextManager["Executor"], Protocol):
     Parameters
     ----------
     capacity : int
-        How many jobs to hand over at a time; a job cut into folds counts as so many.
+        How many jobs to hand over at a time while results decide what is run next.
+    queue : int
+        How many to hand over at a time once nothing hangs on results.
     """
 
     capacity: int
+    queue: int
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Return the future outcome of a job."""
@@ -52,7 +55,7 @@ class SerialExecutor(AbstractContextManager["SerialExecutor"]):
         What the jobs run on.
     """
 
-    capacity = 1  # a second job would be run before the first one's result is written
+    capacity = queue = 1  # a second job would be run before the first one's result is written
 
     def __init__(self, bench: Workbench) -> None:
         self.bench = bench
@@ -85,6 +88,7 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
 
     def __init__(self, bench: Workbench, workers: int) -> None:
         self.capacity = 2 * workers  # as many wait in the pool, so that no worker idles while results are written
+        self.queue = sys.maxsize
         for name in THREAD_SETTINGS:
             os.environ.setdefault(name, "1")
         self.pool = ProcessPoolExecutor(workers, _worker_context(), _begin_worker, (pickle.dumps(bench),))

@@ -44,10 +44,13 @@ class FoldRuns(Generic[Key]):
         Where folds are run.
     bench : Workbench
         Which knows the folds of a job.
+    ahead : bool
+        Whether to hand over all there is, because no result changes what is run.
     """
 
-    def __init__(self, executor: Executor, bench: Workbench) -> None:
+    def __init__(self, executor: Executor, bench: Workbench, *, ahead: bool = False) -> None:
         self.executor, self.bench = executor, bench
+        self.capacity = executor.queue if ahead else executor.capacity
         self._runs: list[_Run[Key]] = []
         self._running: set[Future[Outcome]] = set()
 
@@ -58,7 +61,7 @@ class FoldRuns(Generic[Key]):
     @property
     def room(self) -> bool:
         """Whether the executor takes more folds than are left of the jobs under way."""
-        return len(self._running) < self.executor.capacity and not any(run.left for run in self._runs)
+        return len(self._running) < self.capacity and not any(run.left for run in self._runs)
 
     def begin(self, key: Key, job: Job) -> None:
         """Queue the folds of a job, known by a key, behind those of the jobs under way."""
@@ -83,6 +86,6 @@ class FoldRuns(Generic[Key]):
 
     def _hand_over(self) -> None:
         for run in self._runs:
-            while run.left and len(self._running) < self.executor.capacity:
+            while run.left and len(self._running) < self.capacity:
                 run.outcomes.append(self.executor.submit(run.left.popleft()))
                 self._running.add(run.outcomes[-1])

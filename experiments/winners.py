@@ -46,7 +46,8 @@ def measure_winners(
 ) -> None:
     """Add to each winner's run what it lacks; a part that fails is reported and left out.
 
-    The costliest winner is measured first, so that what is left at the end is short and workers end together.
+    The costliest winner is measured first, so that what is left at the end is short and workers end together. But all
+    importances come before other protocols: plots are drawn here with them, while workers go on.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def measure_winners(
     """
     found = [(one, recorder.store.client.get_run(one.run_id).data) for one in winners]
     found.sort(key=lambda one: one[1].metrics["seconds"], reverse=True)
-    missing = deque((one, job) for one, run in found for job in _missing(one.job, run.metrics, run.tags, kind_out))
+    lacking = [(one, job) for one, run in found for job in _missing(one.job, run.metrics, run.tags, kind_out)]
+    missing = deque(sorted(lacking, key=lambda one: not one[1].importance))
     if missing:
         report("measuring every detector's best run: other protocols, importances, plots")
     while missing or runs:
@@ -86,7 +88,7 @@ def kind_out_metrics(result: RunResult) -> dict[str, float]:
 
 
 def _missing(job: Job, known: Mapping[str, float], tags: Mapping[str, str], kind_out: bool) -> Iterator[Job]:
-    """Yield what a winner's run lacks, what cannot be cut into folds first."""
+    """Yield the jobs that give what a winner's run lacks."""
     if PLOTTED not in tags:
         yield replace(job, importance=True)
     if kind_out and "auc_worst_kind" not in known:
