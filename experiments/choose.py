@@ -19,7 +19,8 @@ def choose_detectors(wanted: Sequence[str] | None, task: str) -> tuple[dict[str,
     Parameters
     ----------
     wanted : sequence of str or None
-        Registered names; None or empty for every detector of the task.
+        Registered names; None or empty for every detector of the task whose class attribute ``tuned_by_default`` does
+        not say otherwise.
     task : str
         What they must answer.
 
@@ -36,7 +37,7 @@ def choose_detectors(wanted: Sequence[str] | None, task: str) -> tuple[dict[str,
     for name, entry in MODELS.entries().items():
         try:
             model = entry.load()
-            if getattr(model, "task", None) == task:
+            if getattr(model, "task", None) == task and getattr(model, "tuned_by_default", True):
                 _check_hyperparameters(name, model)
                 chosen[name] = model
         except PluginError as error:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -26,9 +26,49 @@ class ClippedRanks(QuantileTransformer):  # type: ignore[misc]
         return clipped
 
 
+@dataclass(frozen=True, eq=False)
+class Table:
+    """Users' features beside their ranks: trees learn from the one, networks from the other.
+
+    Parameters
+    ----------
+    values, ranks : ndarray of shape (n_users, n_features)
+        Features as they are, and as `ClippedRanks` maps them.
+    """
+
+    values: Float32Array
+    ranks: AnyArray
+
+    @classmethod
+    def of(cls, values: Float32Array, scaler: ClippedRanks) -> Table:
+        """Return features with their ranks."""
+        return cls(values, scaler.transform(values))
+
+    @classmethod
+    def stacked(cls, tables: Sequence[Table]) -> Table:
+        """Return the rows of several tables, one after the other."""
+        return cls(np.vstack([one.values for one in tables]), np.vstack([one.ranks for one in tables]))
+
+    def __getitem__(self, chosen: AnyArray) -> Table:
+        """Return chosen rows."""
+        return Table(self.values[chosen], self.ranks[chosen])
+
+    def __len__(self) -> int:
+        """Return the number of rows."""
+        return len(self.values)
+
+
+def fit_ranks(everyone: Float32Array) -> ClippedRanks:
+    """Return the scaler by whose ranks columns are scaled, fitted on all users of a question."""
+    n_quantiles = min(200, len(everyone))
+    scaler = ClippedRanks(n_quantiles=n_quantiles, output_distribution="normal", random_state=0)
+    scaler.fit(everyone)
+    return scaler
+
+
 @dataclass(frozen=True)
 class Mixture:
-    """What an expert counts as generated, each part's weight beside that of all known genuine users.
+    """What an expert counts as generated, each part's weight beside that of all genuine users it learns from.
 
     Parameters
     ----------
@@ -45,24 +85,21 @@ class Mixture:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """Rows of features to learn from.
+    """Rows to learn from.
 
     Parameters
     ----------
-    genuine : ndarray of shape (n_genuine, n_features)
+    genuine : Table
         Known genuine users, or everyone where none is known.
-    parts : dict of str to ndarray of shape (n, n_features)
+    parts : dict of str to Table
         Fakes by the name of their part of a `Mixture`; a part may be empty.
-    everyone : ndarray of shape (n_users, n_features)
-        All users of the question, by whose ranks columns are scaled.
     """
 
-    genuine: Float32Array
-    parts: Mapping[str, Float32Array]
-    everyone: Float32Array
+    genuine: Table
+    parts: Mapping[str, Table]
 
-    def sample(self, mixture: Mixture) -> tuple[Float32Array, AnyArray, FloatArray]:
-        """Return rows, labels and weights of an expert, shape (n, n_features), (n,) and (n,); weights have mean 1."""
+    def sample(self, mixture: Mixture) -> tuple[Table, AnyArray, FloatArray]:
+        """Return rows, labels and weights of an expert, n of each; weights have mean 1."""
         shares = {name: getattr(mixture, name) for name in self.parts}
         used = [name for name, rows in self.parts.items() if shares[name] > 0 and len(rows)]
         rows = [self.genuine, *(self.parts[name] for name in used)]
@@ -70,7 +107,7 @@ class Material:
         lengths = [len(one) for one in rows]
         y = np.repeat([0, *(1 for _ in used)], lengths)
         w = np.repeat(weights, lengths)
-        return np.vstack(rows), y, w / w.mean()
+        return Table.stacked(rows), y, w / w.mean()
 
 
 @dataclass
@@ -81,63 +118,67 @@ class Expert:
 
     Parameters
     ----------
-    learners : list of estimators
-        Fitted.
+    trees : list of estimators
+        Boosted and randomised trees, fitted.
+    networks : list of MLPClassifier
+        Fitted; their log-odds are averaged, for one alone hangs on where it starts.
     """
 
-    learners: list[Any]
+    trees: list[Any]
+    networks: list[Any]
 
     @classmethod
     def fit(cls, material: Material, mixture: Mixture, *, n_trees: int, n_networks: int, seed: int) -> Expert:
         """Fit the learners on a mixture of fakes against the genuine users."""
-        X, y, w = material.sample(mixture)
-        learners = [boosted(n_trees, seed), randomised(n_trees // 2, seed)]
-        for learner in learners:
-            learner.fit(X, y, sample_weight=w)
-        scaler = ClippedRanks(
-            n_quantiles=min(200, len(material.everyone)), output_distribution="normal", random_state=0
-        ).fit(material.everyone)
-        ranks = scaler.transform(X)
+        rows, y, w = material.sample(mixture)
+        trees = [boosted(n_trees, seed), randomised(n_trees // 2, seed)]
+        for one in trees:
+            one.fit(rows.values, y, sample_weight=w)
         networks = [network(seed + number) for number in range(n_networks)]
         with early_stop_meant():
             for one in networks:
-                one.fit(ranks, y, sample_weight=w)
-        return cls([*learners, Networks(scaler, networks)])
+                one.fit(rows.ranks, y, sample_weight=w)
+        return cls(trees, networks)
 
-    def gains(self, rows: Float32Array) -> FloatArray:
+    def gains(self, rows: Table) -> FloatArray:
         """Return what each column adds to the log-odds of the boosted trees, shape (n_rows, n_features).
 
         These are the Shapley values of trees (Lundberg et al., 2020), as LightGBM computes them.
         """
-        values: FloatArray = self.learners[0].predict_proba(rows, pred_contrib=True)[:, :-1]
+        values: FloatArray = self.trees[0].predict_proba(rows.values, pred_contrib=True)[:, :-1]
         return values
 
-    def log_odds(self, rows: Float32Array) -> FloatArray:
-        """Return each learner's log-odds of being generated, shape (n_learners, n_rows)."""
-        return np.stack([_log_odds(learner.predict_proba(rows)[:, 1]) for learner in self.learners])
+    def log_odds(self, rows: Table) -> FloatArray:
+        """Return each learner's log-odds of being generated, shape (3, n_rows)."""
+        networks = np.mean([_log_odds(one.predict_proba(rows.ranks)) for one in self.networks], axis=0)
+        return np.stack([*(_log_odds(one.predict_proba(rows.values)) for one in self.trees), networks])
 
 
 @dataclass
-class Networks:
-    """Small networks on ranks, their log-odds averaged: one alone hangs on where it starts.
+class Committee:
+    """Experts whose odds are summed, and the ranks that they see.
 
     Parameters
     ----------
     scaler : ClippedRanks
-        Fitted.
-    networks : list of MLPClassifier
-        Fitted.
+        Fitted on all users of the question.
+    experts : dict of str to Expert
+        By name.
+    discounts : dict of str to float
+        What is taken from the log-odds of some experts.
     """
 
     scaler: Any
-    networks: list[Any]
+    experts: dict[str, Expert]
+    discounts: dict[str, float] = field(default_factory=dict)
 
-    def predict_proba(self, rows: Float32Array) -> FloatArray:
-        """Return the probabilities of both classes, shape (n_rows, 2)."""
-        ranks = self.scaler.transform(rows)
-        odds = np.mean([_log_odds(one.predict_proba(ranks)[:, 1]) for one in self.networks], axis=0)
-        fake = 1 / (1 + np.exp(-odds))
-        return np.column_stack([1 - fake, fake])
+    def log_odds(self, rows: Float32Array) -> FloatArray:
+        """Return the log of the summed odds of rows of features, shape (n_rows,)."""
+        return self.judge(Table.of(rows, self.scaler))
+
+    def judge(self, rows: Table) -> FloatArray:
+        """Return the log of the summed odds of rows whose ranks are known, shape (n_rows,)."""
+        return pooled([one.log_odds(rows) - self.discounts.get(name, 0.0) for name, one in self.experts.items()])
 
 
 def pooled(experts: Sequence[FloatArray]) -> FloatArray:
@@ -188,6 +229,7 @@ def network(seed: int) -> Any:
     return MLPClassifier((64,), alpha=1.0, learning_rate_init=2e-3, max_iter=15, random_state=seed)
 
 
-def _log_odds(probability: FloatArray) -> FloatArray:
-    odds: FloatArray = np.log(probability + LEAST) - np.log(1 - probability + LEAST)
+def _log_odds(probabilities: FloatArray) -> FloatArray:
+    fake = probabilities[:, 1]
+    odds: FloatArray = np.log(fake + LEAST) - np.log(1 - fake + LEAST)
     return odds

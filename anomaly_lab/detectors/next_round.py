@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, ClassVar
 
 import numpy as np
@@ -11,27 +11,36 @@ from optuna.distributions import FloatDistribution
 
 from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.detectors.base import EstimatorDetector
-from anomaly_lab.detectors.experts import Expert, Material, Mixture, pooled
+from anomaly_lab.detectors.experts import Committee, Expert, Material, Mixture, Table, fit_ranks
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.folds import HIDDEN, Train, training_parts
 from anomaly_lab.registry import ALL_FAMILIES
-from anomaly_lab.types import BoolArray, Float32Array, FloatArray
+from anomaly_lab.types import Float32Array, FloatArray, IntArray
 
 EXPERTS = ("labels", "bank", "strays", "hybrids")
 DEFAULT_EXPERTS = ("labels", "bank", "strays")
 KEPT = ("strays", "hybrids")
 """Simulated fakes that keep real users' ratings."""
 OUT_OF_FOLD_PARTS = 2
+SUSPECTED = 0.75
+"""At most so many users without a label are suspected, beside the share of fakes among those with one."""
+SURE = 3.0
+"""Log-odds from which a user is suspected."""
+BELIEVED = 0.6
+"""At most so many users without a label are believed to be genuine; fewer where fakes are many."""
 
 
 @dataclass
 class NextRoundDetector(EstimatorDetector):
-    """Experts on labels, on a bank of simulated attacks and on real users with strayed items, their odds summed.
+    """Experts on labels, on a bank of simulated attacks and on real users with strayed items; labels then learn anew.
 
-    Labels know the kinds that stay; the bank knows kinds that no label has shown; all are asked about every user, and
-    one that is sure suffices. The odds of experts on fakes that keep real users' ratings (``strays``, ``hybrids``) are
-    discounted: they see little else than which items occur together and are overconfident about odd but genuine tastes.
-    No sampler is used: parts are weighted.
+    Labels know the kinds that stay, the bank knows kinds that no label has shown; all are asked about every user, their
+    odds are summed, and one that is sure suffices. Those of whom they are sure among the users without a label then
+    count as labelled, and an expert learns again: of the kinds as they are in this very round, rather than as a bank
+    imagines them (self-training: Scudder, 1965; Yarowsky, 1995). The fewer they are sure of, the more of the bank it is
+    given, too. The last such expert scores, its odds summed with those of the experts on fakes that keep real users'
+    ratings (``strays``, ``hybrids``). These are discounted: they see little else than which items occur together and
+    are overconfident about odd but genuine tastes. No sampler is used: parts are weighted.
     """
 
     families: ClassVar[tuple[str, ...] | None] = ALL_FAMILIES
@@ -41,19 +50,21 @@ class NextRoundDetector(EstimatorDetector):
             f"without {one}": {"experts": tuple(other for other in DEFAULT_EXPERTS if other != one)}
             for one in DEFAULT_EXPERTS
         },
-        **{f"{one} alone": {"experts": (one,)} for one in DEFAULT_EXPERTS},
+        **{f"{one} alone": {"experts": (one,), "n_teachings": 0} for one in DEFAULT_EXPERTS},
+        "untaught": {"n_teachings": 0},
         "with hybrids": {"experts": EXPERTS},
     }
 
     label_weight: Annotated[float, FloatDistribution(0.1, 1.6, log=True)] = 0.4
     bank_weight: Annotated[float, FloatDistribution(0.1, 1.6, log=True)] = 0.4
-    discount: Annotated[float, FloatDistribution(0.0, 4.0)] = 1.0
+    discount: Annotated[float, FloatDistribution(0.0, 4.0)] = 1.5
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     without: tuple[str, ...] = ()
-    n_per_kind: int = 200
-    n_strays: int = 300
+    n_teachings: int = 2
+    n_per_kind: int = 100
+    n_strays: int = 200
     n_hybrids: int = 1000
-    n_trees: int = 150
+    n_trees: int = 100
     n_networks: int = 1
 
     def __post_init__(self) -> None:
@@ -62,14 +73,18 @@ class NextRoundDetector(EstimatorDetector):
                 raise ConfigError(f"next-round: experts must be among {', '.join(EXPERTS)}, found '{expert}'")
         if not self.experts:
             raise ConfigError(f"next-round: experts must name at least one of {', '.join(EXPERTS)}, found none")
+        if self.n_teachings < 0:
+            raise ConfigError(f"next-round: n_teachings must be 0 or more, found {self.n_teachings}")
 
     def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
-        """Fit every expert on the labelled users and the bank."""
-        self.estimator_ = self._fit(matrix, train, train.visible != HIDDEN, seed)
+        """Fit every expert on the labelled users and the bank, then teach the labels' expert anew."""
+        school = self._school(matrix, train, seed)
+        self.estimator_ = school.teach(train.visible)
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
-        """Return the log of the experts' summed odds of being generated."""
-        return _scored(self.estimator_, rows, self.discount)
+        """Return the log of the summed odds of being generated."""
+        committee: Committee = self.estimator_
+        return committee.log_odds(rows)
 
     def out_of_fold(self, train: Train, *, rng: np.random.Generator) -> FloatArray:
         """Return scores of the training users, in their order, by experts that have not seen their labels.
@@ -79,32 +94,22 @@ class NextRoundDetector(EstimatorDetector):
         those that fakes are made from.
         """
         matrix = train.features(self.families).matrix
-        seed = int(rng.integers(2**31 - 1))
+        school = self._school(matrix, train, int(rng.integers(2**31 - 1)))
         scores = np.empty(len(matrix))
         for part in training_parts(train.pool, train.visible, OUT_OF_FOLD_PARTS):
-            learnt = train.visible != HIDDEN
-            learnt[part] = False
-            experts = self._fit(matrix, train, learnt, seed)
-            scores[part] = _scored(experts, matrix[part], self.discount)
+            visible = train.visible.copy()
+            visible[part] = HIDDEN
+            scores[part] = school.teach(visible).judge(school.everyone[part])
         return scores[train.users]
 
-    def _fit(self, matrix: Float32Array, train: Train, learnt: BoolArray, seed: int) -> dict[str, Expert]:
-        parts = {"labels": matrix[learnt & (train.visible == 1)]}
+    def _school(self, matrix: Float32Array, train: Train, seed: int) -> _School:
+        scaler = fit_ranks(matrix)
+        fakes = {}
         if set(self.experts) != {"labels"}:
             bank = make_bank(train.pool, train.visible, self._settings())
-            parts |= bank.parts(train.store.fakes(train.pool, train.visible, bank, self.families).matrix)
-        material = Material(matrix[learnt & (train.visible == 0)], parts, matrix)
-        labels, bank_weight = self.label_weight, self.bank_weight
-        mixtures = {
-            "labels": Mixture(labels=labels),
-            "bank": Mixture(labels=labels, bank=bank_weight),
-            "strays": Mixture(labels=labels, strays=0.375 * bank_weight),
-            "hybrids": Mixture(labels=labels / 2, hybrids=0.75 * bank_weight),
-        }
-        return {
-            name: Expert.fit(material, mixtures[name], n_trees=self.n_trees, n_networks=self.n_networks, seed=seed)
-            for name in self.experts
-        }
+            rows = train.store.fakes(train.pool, train.visible, bank, self.families).matrix
+            fakes = {name: Table.of(part, scaler) for name, part in bank.parts(rows).items() if len(part)}
+        return _School(self, Table.of(matrix, scaler), fakes, scaler, seed)
 
     def _settings(self) -> BankSettings:
         """Return a bank with what the experts look at."""
@@ -118,5 +123,66 @@ class NextRoundDetector(EstimatorDetector):
         )
 
 
-def _scored(experts: dict[str, Expert], rows: Float32Array, discount: float) -> FloatArray:
-    return pooled([expert.log_odds(rows) - discount * (name in KEPT) for name, expert in experts.items()])
+@dataclass(frozen=True, eq=False)
+class _School:
+    """Everyone and the simulated fakes on one scale, of which experts are taught under some visible labels."""
+
+    detector: NextRoundDetector
+    everyone: Table
+    fakes: Mapping[str, Table]
+    scaler: Any
+    seed: int
+
+    def teach(self, visible: IntArray) -> Committee:
+        """Return the experts that score, having learnt from the visible labels and then from their own suspicions."""
+        discount = self.detector.discount
+        first = {name: self._expert(name, visible) for name in self.detector.experts}
+        committee = Committee(self.scaler, first, dict.fromkeys(KEPT, discount))
+        hidden = np.flatnonzero(visible == HIDDEN)
+        kept = {name: expert for name, expert in first.items() if name in KEPT}
+        for _ in range(self.detector.n_teachings):
+            believed, filled = suspicions(visible, hidden, committee.judge(self.everyone[hidden]))
+            committee = replace(committee, experts={"taught": self._expert("taught", believed, filled)})
+        return replace(committee, experts=kept | committee.experts) if self.detector.n_teachings else committee
+
+    def _expert(self, name: str, visible: IntArray, filled: float = 0.0) -> Expert:
+        labels, bank = self.detector.label_weight, self.detector.bank_weight
+        mixture = {
+            "labels": Mixture(labels=labels),
+            "bank": Mixture(labels=labels, bank=bank),
+            "strays": Mixture(labels=labels, strays=0.375 * bank),
+            "hybrids": Mixture(labels=labels / 2, hybrids=0.75 * bank),
+            "taught": Mixture(labels=labels, bank=bank * (1 - filled)),
+        }[name]
+        material = Material(self.everyone[visible == 0], {"labels": self.everyone[visible == 1], **self.fakes})
+        numbers = {"n_trees": self.detector.n_trees, "n_networks": self.detector.n_networks}
+        return Expert.fit(material, mixture, **numbers, seed=self.seed)
+
+
+def suspicions(visible: IntArray, hidden: IntArray, scores: FloatArray) -> tuple[IntArray, float]:
+    """Label the users without a label of whom the experts are surest; the others stay hidden.
+
+    Parameters
+    ----------
+    visible : ndarray of shape (n_users,)
+        1 known to be generated, 0 known to be genuine, -1 hidden.
+    hidden : ndarray of shape (n_hidden,)
+        Users without a label.
+    scores : ndarray of shape (n_hidden,)
+        Their log-odds of being generated.
+
+    Returns
+    -------
+    labels : ndarray of shape (n_users,)
+        With those suspected and those believed.
+    filled : float
+        How many are suspected of those who might have been, in [0, 1].
+    """
+    share = (visible == 1).sum() / max((visible != HIDDEN).sum(), 1)
+    order = hidden[np.argsort(-scores, kind="stable")]
+    at_most = int(SUSPECTED * share * len(hidden))
+    n_suspected = min(int((scores > SURE).sum()), at_most)
+    labels = visible.copy()
+    labels[order[:n_suspected]] = 1
+    labels[order[len(hidden) - int(max(min(BELIEVED, 1 - 1.5 * share), 0) * len(hidden)) :]] = 0
+    return labels, n_suspected / max(at_most, 1)

@@ -56,6 +56,7 @@ class StackedDetector:
     """
 
     task: ClassVar[str] = "fake-users"
+    tuned_by_default: ClassVar[bool] = False
     components: ClassVar[Mapping[str, Mapping[str, Any]]] = {
         f"without {one}": {"members": tuple(other for other in DEFAULT_MEMBERS if other != one)}
         for one in DEFAULT_MEMBERS

@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from anomaly_lab.attacks.bank import BankSettings, make_bank
-from anomaly_lab.detectors.experts import Expert, Material, Mixture, pooled
+from anomaly_lab.detectors.experts import Committee, Expert, Material, Mixture, Table, fit_ranks
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.explain import percentiles
 from anomaly_lab.evaluation.folds import HIDDEN, parts
@@ -97,24 +97,26 @@ class _Teacher:
     def __init__(self, joint: RatingPool, store: FeatureStore, seed: int) -> None:
         hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
         bank = make_bank(joint, hidden, BANK)
-        self.fakes = bank.parts(store.fakes(joint, hidden, bank).matrix)
         self.features = store.matrix(joint, hidden)
-        self.matrix = self.features.matrix
+        self.scaler = fit_ranks(self.features.matrix)
+        self.everyone = Table.of(self.features.matrix, self.scaler)
+        rows = bank.parts(store.fakes(joint, hidden, bank).matrix)
+        self.fakes = {name: Table.of(part, self.scaler) for name, part in rows.items() if len(part)}
         self.parts = list(_parts(joint))
         self.seed = seed
 
     def scores(self, believed: BoolArray, *, last: bool) -> tuple[FloatArray, FloatArray]:
         """Return out-of-fold scores and, at the last, what each column adds to those of the boosted trees."""
-        scores = np.empty(len(self.matrix))
-        gains = np.zeros(self.matrix.shape if last else (0, 0))
+        scores = np.empty(len(self.everyone))
+        gains = np.zeros(self.features.matrix.shape if last else (0, 0))
         for part in self.parts:
             taught = believed.copy()
             taught[part] = False
-            material = Material(self.matrix[taught], self.fakes, self.matrix)
+            material = Material(self.everyone[taught], self.fakes)
             expert = Expert.fit(material, MIXTURE, n_trees=150, n_networks=2, seed=self.seed)
-            scores[part] = pooled([expert.log_odds(self.matrix[part])])
+            scores[part] = Committee(self.scaler, {"bank": expert}).judge(self.everyone[part])
             if last:
-                gains[part] = expert.gains(self.matrix[part])
+                gains[part] = expert.gains(self.everyone[part])
         return scores, gains
 
 

@@ -18,13 +18,15 @@ from anomaly_lab.types import IntArray
 
 PROTOCOLS = {
     "next-round": "each labelled round queried once, trained on all others",
-    "in-round": "stratified five-fold cross-validation within each round",
+    "in-round": "stratified cross-validation within each round: five-fold of one, three-fold of several",
     "forward": "each round but the first queried once, trained on earlier ones only",
 }
 LEAVE_KIND_OUT = "leave-kind-out"
 FURTHER_PROTOCOLS = {LEAVE_KIND_OUT: "each kind of fakes in turn unlabelled, scored against held-out genuine users"}
 """Measured beside a ranking, never ranked by: tuning on them would use up what they tell."""
 IN_ROUND_PARTS = 5
+OF_SEVERAL_ROUNDS = 3
+"""A round alone is cut into five parts, each of several into three: there are more folds to take a mean of."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ class FakeUsers:
             One of `PROTOCOLS` or `FURTHER_PROTOCOLS`.
         """
         if protocol == "in-round":
+            n_parts = IN_ROUND_PARTS if len(rounds) == 1 else OF_SEVERAL_ROUNDS
             for one in rounds:
-                yield from _in_round(one)
+                yield from _in_round(one, n_parts)
         elif protocol == "next-round":
             joint = pool([one.ratings for one in rounds])
             for number in range(len(rounds)):
@@ -85,13 +88,13 @@ def query_round(joint: RatingPool, rounds: Sequence[Round], queried: int) -> Fol
     )
 
 
-def _in_round(one: Round) -> Iterator[Fold]:
+def _in_round(one: Round, wanted: int) -> Iterator[Fold]:
     labels = _labels(one)
     alone = pool([one.ratings])
     fake = labels.fake[alone.row_of]
     kinds = fake if labels.kinds is None else labels.kinds[alone.row_of]
     everyone = np.ones(alone.n_users, dtype=bool)
-    n_parts = parts_possible(alone, fake, IN_ROUND_PARTS, one.path or one.name)
+    n_parts = parts_possible(alone, fake, wanted, one.path or one.name)
     strata = kinds if np.unique(kinds, return_counts=True)[1].min() >= n_parts else fake
     for number, part in enumerate(parts(alone, everyone, strata, n_parts)):
         yield Fold(

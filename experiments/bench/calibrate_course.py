@@ -2,7 +2,7 @@
 
 Reads two real rounds, ``course/stars/round2_labelled.npz`` and ``round3_labelled.npz``, from the folder named by the
 environment variable ANOMALY_LAB_DATA. The likes course is held against the stars coarsened to -1 (0-2 stars), 0 (3)
-and 1 (4-5). Printed is the AUC *in-round* (mean over rounds of stratified five-fold cross-validation), *forward*
+and 1 (4-5). Printed is the AUC *in-round* (mean over rounds of stratified cross-validation, three parts), *forward*
 (trained on one round, scored on the next), *backward* (the other way round) and *next-round* (trained on all labelled
 rounds but one). A figure is met if course and real rounds lie within 0.05.
 

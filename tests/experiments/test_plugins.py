@@ -93,6 +93,8 @@ def test_among_all_detectors_broken_ones_are_left_out_with_a_word(rounds):
     chosen, lines = choose_detectors(None, "fake-users")
     assert "counts" in chosen
     assert "mahalanobis" in chosen
+    assert "stacked" not in chosen  # costs as much as its members together
+    assert "stacked" in choose_detectors(["stacked"], "fake-users")[0]
     assert not set(chosen) & {*BROKEN, "other-task"}
     assert len(lines) == len(BROKEN)
     assert all(line.startswith("left out: '") for line in lines)
