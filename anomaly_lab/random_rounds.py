@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 
@@ -56,6 +57,7 @@ class RandomRound:
         return Round(batch, Labels.for_batch(batch, ids, self.fake), name)
 
 
+@lru_cache(maxsize=16)
 def random_round(
     scale: RatingScale = STARS,
     *,
@@ -66,6 +68,8 @@ def random_round(
     n_kinds: int = 1,
 ) -> RandomRound:
     """Return random raters: genuine ones follow an item's appeal and quality, generated ones neither.
+
+    The same settings give the same object, which is not to be changed: most checks ask for the same few rounds.
 
     Parameters
     ----------

@@ -15,6 +15,7 @@ import numpy as np
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from anomaly_lab.evaluation.engine import RunResult
+from tracking.read import local_folder
 from tracking.store import Store
 
 if TYPE_CHECKING:
@@ -32,9 +33,7 @@ def artifact_folder(store: Store, run: Run) -> Iterator[Path]:
     back from the database first. Else it is a temporary folder that is sent as a whole.
     """
     if store.is_local:
-        from mlflow.utils.file_utils import local_file_uri_to_path
-
-        folder = Path(local_file_uri_to_path(run.info.artifact_uri))
+        folder = local_folder(run)
         folder.mkdir(parents=True, exist_ok=True)
         yield folder
         return

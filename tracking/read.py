@@ -67,11 +67,24 @@ def find_run(store: Store, run_id: str) -> Run:
 
 @contextmanager
 def artifacts(store: Store, run_id: str, names: Sequence[str]) -> Iterator[Path]:
-    """Give a folder with copies of some of a run's artifacts, removed when the block ends."""
+    """Give a folder that holds some of a run's artifacts until the block ends: read them, change nothing.
+
+    In the lab's own folder that is where the run's artifacts are: MLflow would copy each of them.
+    """
+    if store.is_local:
+        yield local_folder(store.client.get_run(run_id))
+        return
     with tempfile.TemporaryDirectory() as folder:
         for name in names:
             store.client.download_artifacts(run_id, name, folder)
         yield Path(folder)
+
+
+def local_folder(run: Run) -> Path:
+    """Return where the artifacts of a run are, in a lab whose database is its own."""
+    from mlflow.utils.file_utils import local_file_uri_to_path
+
+    return Path(local_file_uri_to_path(run.info.artifact_uri))
 
 
 def _row(run: Run, store: Store) -> dict[str, Any]:
