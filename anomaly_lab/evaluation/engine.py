@@ -21,6 +21,11 @@ from anomaly_lab.space import defaults
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
+SLACK = 1.0
+"""The next round's fakes are of kinds that score lower: of thresholds as good as the best within one standard error
+(Breiman et al., 1984, choose trees so) the lowest is taken."""
+
+
 class Model(Protocol):
     """What a registered model is: a dataclass of hyperparameters with two methods."""
 
@@ -207,13 +212,13 @@ def put_together(results: Sequence[RunResult]) -> RunResult:
 def choose_threshold(
     name: str, model: type, params: Mapping[str, Any], fold: Fold, store: FeatureStore, *, seed: list[int]
 ) -> tuple[float, float]:
-    """Return the threshold with the best F1 on the training users' out-of-fold scores, and their spread.
+    """Return the lowest threshold as good as the best by F1 on the training users' out-of-fold scores, and their spread.
 
     A model that has a method ``out_of_fold`` gives these scores itself; any other is fitted on three parts.
     """
     truth, scores = _out_of_fold(name, model, params, fold, store, seed)
     spread = float(np.std(scores))
-    return best_f1_threshold(truth, scores), spread if spread > 0 else 1.0
+    return best_f1_threshold(truth, scores, slack=SLACK), spread if spread > 0 else 1.0
 
 
 def _out_of_fold(

@@ -86,17 +86,34 @@ def mean_interval(values: FloatArray, variances: FloatArray, level: float = 0.95
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def best_f1_threshold(truth: IntArray, scores: FloatArray) -> float:
+def best_f1_threshold(truth: IntArray, scores: FloatArray, *, slack: float = 0.0) -> float:
     """Return the threshold with the highest F1: users scoring at least it are flagged.
 
     It lies half-way between the last flagged score and the next lower one, so that it does not hang on one user.
+
+    Parameters
+    ----------
+    truth, scores : ndarray of shape (n_users,)
+        1 for generated; higher = more anomalous.
+    slack : float
+        Of thresholds whose F1 lies within so many of its standard errors of the highest, the lowest is returned.
     """
     precision, recall, thresholds = precision_recall_curve(truth, scores)
     f1 = 2 * precision[:-1] * recall[:-1] / np.maximum(precision[:-1] + recall[:-1], 1e-12)
     best = int(np.argmax(f1))
+    if slack > 0:
+        flagged = scores >= thresholds[best]
+        error = _f1_error(float(f1[best]), int((flagged | (truth == 1)).sum()))
+        best = int(np.argmax(f1 >= f1[best] - slack * error))
     lower = thresholds[best - 1] if best > 0 else thresholds[best]
     middle = (thresholds[best] + lower) / 2
     return float(middle if middle > lower else thresholds[best])
+
+
+def _f1_error(f1: float, n_either: int) -> float:
+    """Return the standard error of an F1, by that of J = F1 / (2 - F1), a share of the users flagged or generated."""
+    share = f1 / (2 - f1)
+    return float(2 / (1 + share) ** 2 * np.sqrt(share * (1 - share) / max(n_either, 1)))
 
 
 def score_metrics(

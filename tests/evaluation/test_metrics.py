@@ -98,6 +98,19 @@ def test_no_threshold_has_a_higher_f1_than_the_best(users):
 
 
 @given(scored_users())
+def test_with_slack_the_lowest_threshold_as_good_as_the_best_within_its_error_is_taken(users):
+    truth, scores = users
+    best, slack = best_f1_threshold(truth, scores), best_f1_threshold(truth, scores, slack=1.0)
+    assert slack <= best
+    highest = f1_score(truth, scores >= best)
+    share = highest / (2 - highest)
+    either = ((scores >= best) | (truth == 1)).sum()
+    error = 2 / (1 + share) ** 2 * np.sqrt(share * (1 - share) / either)
+    good = [one for one in np.unique(scores) if f1_score(truth, scores >= one) >= highest - error - 1e-12]
+    assert (scores >= slack).sum() == (scores >= min(good)).sum()
+
+
+@given(scored_users())
 def test_the_best_threshold_lies_between_users_rather_than_on_one(users):
     truth, scores = users
     threshold = best_f1_threshold(truth, scores)
