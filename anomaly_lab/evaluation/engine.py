@@ -20,7 +20,6 @@ from anomaly_lab.ratings.pool import restore_ids
 from anomaly_lab.space import defaults
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
-
 SLACK = 1.0
 """The next round's fakes are of kinds that score lower: of thresholds as good as the best within one standard error
 (Breiman et al., 1984, choose trees so) the lowest is taken."""
@@ -212,7 +211,7 @@ def put_together(results: Sequence[RunResult]) -> RunResult:
 def choose_threshold(
     name: str, model: type, params: Mapping[str, Any], fold: Fold, store: FeatureStore, *, seed: list[int]
 ) -> tuple[float, float]:
-    """Return the lowest threshold as good as the best by F1 on the training users' out-of-fold scores, and their spread.
+    """Return the lowest threshold as good as the best by F1 on out-of-fold scores of training users, and their spread.
 
     A model that has a method ``out_of_fold`` gives these scores itself; any other is fitted on three parts.
     """
