@@ -4,9 +4,13 @@ For each seed a small course is drawn (`experiments/bench/simulated_boards.py`),
 parameters are run on its labelled rounds, and the best run is selected and scored on the last round. What came out is
 appended to a file of JSON lines; run the script again to go on. Boards of even number fit the priors of
 `anomaly_lab.evaluation.expect`; those of odd number show how often the interval holds the real
-AUC, with the priors as they stand in the library. Simulating takes about 8 seconds a course.
+AUC, with the priors as they stand in the library. Simulating takes about 20 seconds a course.
 
     python experiments/bench/calibrate_interval.py --courses 180 --out boards.jsonl [--genuine LOG]
+
+With ``--first`` later courses are drawn, and all of them show how often the interval holds; nothing is fitted.
+
+    python experiments/bench/calibrate_interval.py --first 301 --courses 360 --out untouched.jsonl
 """
 
 from __future__ import annotations
@@ -33,11 +37,11 @@ Board = dict[str, Any]
 START = np.log([0.2, 0.4])
 
 
-def simulate(path: Path, n_courses: int, genuine: RatingBatch | None) -> list[Board]:
+def simulate(path: Path, seeds: range, genuine: RatingBatch | None) -> list[Board]:
     """Return one board a course, those that the file lacks appended to it."""
     boards = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
     known = {board["seed"] for board in boards}
-    for seed in range(1, n_courses + 1):
+    for seed in seeds:
         if seed not in known:
             boards.append(run_board(draw_course(seed, genuine), seed))
             with path.open("a") as file:
@@ -130,23 +134,32 @@ def coverage(outcomes: pd.DataFrame, by: str) -> pd.DataFrame:
     return table
 
 
+def show(name: str, boards: Sequence[Board]) -> None:
+    """Print how often the interval held, for all boards, by number of rounds and by generator."""
+    outcomes = pd.DataFrame([outcome(board) for board in boards]).assign(all="all")
+    for by in ("all", "rounds", "generator"):
+        print(f"{name}\n{coverage(outcomes, by).round(3)}\n")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--courses", type=int, default=180)
     parser.add_argument("--out", type=Path, default=Path("boards.jsonl"), help="where boards are kept")
     parser.add_argument("--genuine", type=Path, help="a log of genuine users to make courses from")
+    parser.add_argument("--first", type=int, default=1, help="seed of the first course; beyond 1, nothing is fitted")
     settings = parser.parse_args()
     genuine = read_rounds([settings.genuine])[0].ratings if settings.genuine else None
-    boards = simulate(settings.out, settings.courses, genuine)
+    boards = simulate(settings.out, range(settings.first, settings.courses + 1), genuine)
+    if settings.first > 1:
+        show("untouched", boards)
+        return
     halves = [[board for number, board in enumerate(boards) if number % 2 == half] for half in (0, 1)]
     asked = {name: [board for board in halves[0] if board["protocol"] == name] for name in ("next-round", "in-round")}
     fitted = fit(asked["next-round"])
     print(f"next-round: {fitted}\nin-round:   {fit(asked['in-round'], fitted.between)}")
     print(f"in the library: {PRIORS}\n")
     for name, half in zip(("fitted on", "verified on"), halves, strict=True):
-        outcomes = pd.DataFrame([outcome(board) for board in half]).assign(all="all")
-        for by in ("all", "rounds", "generator"):
-            print(f"{name}\n{coverage(outcomes, by).round(3)}\n")
+        show(name, half)
 
 
 if __name__ == "__main__":
