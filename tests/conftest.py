@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,16 @@ def data_dir() -> Path:
     if not Path(folder).is_dir():
         pytest.skip(f"real data needed: ANOMALY_LAB_DATA names {folder}, which is no folder")
     return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def few_trees():
+    """Tell kinds apart by a tenth of the trees: what most tests ask of class scores does not hang on their number."""
+    from anomaly_lab.evaluation import class_scores
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(class_scores, "KindClassifier", partial(class_scores.KindClassifier, n_estimators=30))
+        yield
 
 
 @pytest.fixture(scope="session")

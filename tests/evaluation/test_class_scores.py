@@ -17,6 +17,7 @@ from anomaly_lab.random_rounds import random_round
 from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 STORE = FeatureStore(("profile", "agreement"))
 
 

@@ -16,6 +16,7 @@ from experiments.evaluate import evaluate, in_words, summary
 from experiments.show import board_view
 from experiments.tune import tune
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 FAMILIES = ("profile",)
 LEFT_OUT = {"protocol": "leave-kind-out", "families": FAMILIES}
 

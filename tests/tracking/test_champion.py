@@ -33,7 +33,11 @@ from tracking.store import Store
 
 DETECTORS = [name for name, entry in MODELS.entries().items() if entry.constant("task") in {None, "fake-users"}]
 
-SMALL = {"next-round": {"n_per_kind": 5, "n_strays": 20, "n_trees": 8}}
+SMALL = {
+    "next-round": {"n_per_kind": 5, "n_strays": 20, "n_trees": 8},
+    "random-forest": {"n_estimators": 50},
+    "isolation-forest": {"n_estimators": 50},
+}
 """What makes a detector small where it takes long: that it is saved and loaded does not hang on its size."""
 
 LOAD_ALL = """

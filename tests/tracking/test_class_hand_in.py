@@ -19,6 +19,7 @@ from tracking.manifest import hand_in, verify
 from tracking.scoring import score
 from tracking.store import Store
 
+pytestmark = pytest.mark.usefixtures("few_trees")
 KINDS = random_round(seed=2, n_users=60, n_items=30, n_fakes=15, n_kinds=3).fake
 
 
@@ -46,7 +47,7 @@ def lab_of_kinds(files, template, copy_lab, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def hand_ins(lab_of_kinds, files, tmp_path_factory):
+def hand_ins(few_trees, lab_of_kinds, files, tmp_path_factory):
     """What that run says of the third round, in each form of class scores and as scores of users."""
     folder = tmp_path_factory.mktemp("hand_ins")
     forms = ("probabilities", "classes", "predictions")
