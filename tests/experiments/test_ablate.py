@@ -22,7 +22,7 @@ def ablated(rounds, store, **settings):
     return ablate("mahalanobis", rounds, **({"families": FAMILIES, "jobs": 1} | settings), store=store)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def quick(rounds, template, copy_lab, tmp_path_factory):
     """An ablation that nobody disturbed, and its lab."""
     store = copy_lab(template, tmp_path_factory.mktemp("ablated"))

@@ -26,12 +26,12 @@ SMALL = {"n_users": 200, "n_items": 150}
 SLIPS = {"moody", "parrot", "metronome", "chart"}
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def course():
     return make_course()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stars_course():
     return make_course(scale=STARS)
 
