@@ -30,7 +30,7 @@ def test_one_row_a_seed_and_queried_round(rounds):
 
 def test_without_a_test_round_the_training_rounds_are_cut_up(rounds):
     table = evaluate("mahalanobis", rounds, families=FAMILIES)
-    assert table["query"].tolist() == [f"{name}/{part}" for name in "ab" for part in range(5)]
+    assert table["query"].tolist() == [f"{name}/{part}" for name in "ab" for part in range(3)]
 
 
 def test_parameters_and_families_matter(rounds):
