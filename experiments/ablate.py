@@ -56,6 +56,7 @@ def ablate(
     seeds: int = 1,
     params: Mapping[str, str] | None = None,
     families: Sequence[str] | None = None,
+    inductive: bool = False,
     jobs: int | None = None,
     store: str | Path = DEFAULT_FOLDER,
     report: Report = lambda line, done, total: None,
@@ -77,6 +78,9 @@ def ablate(
         Hyperparameters of every variant as text; others stand at their defaults.
     families : sequence of str, optional
         The feature families that are switched on in the whole model; see `experiments.evaluate.evaluate`.
+    inductive : bool
+        Whether nothing of the users asked about is used but their own ratings: each is described and scored as if it
+        were alone.
     jobs : int, optional
         Processes; the number of cores by default.
     store : path-like
@@ -99,11 +103,11 @@ def ablate(
     check_families(families)
     question = Question.of(list(rounds))
     cls = choose_detectors([model], question.task.name)[0][model]
-    features = FeatureStore(families or DEFAULT_FAMILIES, only=families)
+    features = FeatureStore(families or DEFAULT_FAMILIES, only=families, inductive=inductive)
     seen = check_seen(model, cls, features)
     keyed = [(one.key(cls), one) for one in variants(model, cls, parse_params(cls, params or {}, model), seen)]
     opened = Store.open(store, create=True)
-    ablation = Ablation(Recorder(opened, question), _spec(model, cls, question, seen, opened))
+    ablation = Ablation(Recorder(opened, question), _spec(model, cls, question, seen, opened, inductive))
     sweep(opened)
     with opened.lock(study_lock(ablation.spec.study), timeout=0):
         run = _Run(ablation, keyed, range(seeds), report)
@@ -116,15 +120,18 @@ def ablate(
     return Ablated(question, table, run.failures)
 
 
-def _spec(name: str, model: type, question: Question, families: tuple[str, ...], store: Store) -> RunSpec:
+def _spec(
+    name: str, model: type, question: Question, families: tuple[str, ...], store: Store, inductive: bool
+) -> RunSpec:
     return RunSpec(
         question,
         name,
         kind=getattr(model, "kind", "other"),
         families=families,
         origin=MODELS.get(name).origin,
-        study=f"{name} ablation {question.fingerprint[:12]}",
+        study=f"{name} ablation {question.fingerprint[:12]}" + (" inductive" if inductive else ""),
         home=store.home,
+        inductive=inductive,
     )
 
 

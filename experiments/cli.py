@@ -11,7 +11,19 @@ import typer
 
 from anomaly_lab.errors import ConfigError, LabError
 from experiments import cli_ablate, cli_attacks, cli_describe, cli_detect, cli_evaluate, cli_explain, cli_handin
-from experiments.options import AsJson, Columns, Families, Rounds, Scale, StoreFolder, TeamFile, pairs, scale_of, split
+from experiments.options import (
+    AsJson,
+    Columns,
+    Families,
+    Inductive,
+    Rounds,
+    Scale,
+    StoreFolder,
+    TeamFile,
+    pairs,
+    scale_of,
+    split,
+)
 
 app = typer.Typer(
     name="anomaly-lab",
@@ -38,6 +50,7 @@ def tune(
     ] = None,
     store: Annotated[Path | None, typer.Option(help="The lab's folder.  [default: lab]")] = None,
     families: Families = None,
+    inductive: Inductive = None,
     features: TeamFile = None,
     scale: Scale = None,
     columns: Columns = None,
@@ -64,6 +77,7 @@ def tune(
         "kind_out": kind_out,
         "store": str(store) if store else None,
         "families": split(families),
+        "inductive": inductive,
         "features": str(features) if features else None,
         "scale": scale,
     }

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Families, Rounds, Scale, StoreFolder, pairs, scale_of, split
+from experiments.options import AsJson, Columns, Families, Inductive, Rounds, Scale, StoreFolder, pairs, scale_of, split
 
 
 def ablate(
@@ -18,6 +18,7 @@ def ablate(
     jobs: Annotated[int | None, typer.Option(help="Processes.  [default: the number of cores]")] = None,
     store: StoreFolder = Path("lab"),
     families: Families = None,
+    inductive: Inductive = None,
     scale: Scale = None,
     columns: Columns = None,
     as_json: AsJson = False,
@@ -38,6 +39,7 @@ def ablate(
             seeds=seeds,
             params=pairs(settings, "--set"),
             families=split(families),
+            inductive=bool(inductive),
             jobs=jobs,
             store=store,
             report=report,

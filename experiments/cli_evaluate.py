@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Families, Scale, TeamFile, pairs, scale_of, split
+from experiments.options import AsJson, Columns, Families, Inductive, Scale, TeamFile, pairs, scale_of, split
 
 
 def evaluate(
@@ -20,6 +20,7 @@ def evaluate(
     settings: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter: name=value.")] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, from 0.", min=1)] = 1,
     families: Families = None,
+    inductive: Inductive = None,
     features: TeamFile = None,
     scale: Scale = None,
     columns: Columns = None,
@@ -42,6 +43,7 @@ def evaluate(
         params=pairs(settings, "--set"),
         seeds=range(seeds),
         families=split(families),
+        inductive=bool(inductive),
         features=features,
     )
     means = summary(table, protocol)

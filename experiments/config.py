@@ -13,6 +13,7 @@ KNOWN: dict[str, type | tuple[type, ...]] = {
     "rounds": list,
     "detectors": list,
     "families": list,
+    "inductive": bool,
     "features": str,
     "trials": int,
     "jobs": int,

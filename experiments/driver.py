@@ -134,7 +134,7 @@ class Driver:
 
     def _spec(self, name: str, model: type) -> RunSpec:
         own = getattr(model, "families", None)
-        team = self.bench.features.team
+        team, inductive = self.bench.features.team, self.bench.features.inductive
         families = self.bench.features.seen(own) + (() if own or team is None else (f"team {team.digest[:8]}",))
         question = self.bench.question
         return RunSpec(
@@ -144,8 +144,9 @@ class Driver:
             families=families,
             origin=MODELS.get(name).origin,
             baseline=getattr(model, "baseline", False),
-            study=study_name(name, model, question.fingerprint, families, self.seed),
+            study=study_name(name, model, question.fingerprint, families, self.seed, inductive=inductive),
             home=self.store.home,
+            inductive=inductive,
             extra={} if team is None else {"team_features": team.source},
         )
 

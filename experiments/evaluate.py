@@ -35,6 +35,7 @@ def evaluate(
     params: Mapping[str, str] | None = None,
     seeds: Iterable[int] = (0,),
     families: Sequence[str] | None = None,
+    inductive: bool = False,
     features: str | Path | None = None,
 ) -> pd.DataFrame:
     """Return the metrics of one model trained on some rounds and scored on others.
@@ -57,6 +58,9 @@ def evaluate(
     families : sequence of str, optional
         The feature families that are switched on: a model that names its own sees these of them. By default all it
         names, else the default ones.
+    inductive : bool
+        Whether nothing of the users asked about is used but their own ratings: each is described and scored as if it
+        were alone.
     features : path-like, optional
         A team's own features.
 
@@ -78,7 +82,8 @@ def evaluate(
     parsed = parse_params(cls, params or {}, model)
     check_families(families)
     team = None if features is None else TeamFeatures.read(features)
-    store = FeatureStore(families or DEFAULT_FAMILIES, team=team, threads=os.cpu_count() or 1, only=families)
+    threads = os.cpu_count() or 1
+    store = FeatureStore(families or DEFAULT_FAMILIES, team=team, threads=threads, only=families, inductive=inductive)
     check_seen(model, cls, store)
     if not train:
         raise ConfigError("--train must name at least one labelled round")

@@ -19,6 +19,14 @@ Columns = Annotated[
     list[str] | None, typer.Option("--columns", help="For tables: user=COLUMN, item=…, rating=…; repeatable.")
 ]
 Families = Annotated[str | None, typer.Option(help="Feature families, separated by commas.")]
+Inductive = Annotated[
+    bool | None,
+    typer.Option(
+        "--inductive/--transductive",
+        help="Use nothing of the users asked about but their own ratings.  [default: transductive]",
+        show_default=False,
+    ),
+]
 TeamFile = Annotated[
     Path | None, typer.Option("--features", help="Your own features: Parquet or CSV with a column user.")
 ]

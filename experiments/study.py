@@ -167,11 +167,13 @@ class DetectorStudy:
         self.study._storage.set_trial_user_attr(self.trials[number]._trial_id, key, value)
 
 
-def study_name(detector: str, model: type, question: str, families: tuple[str, ...], seed: int) -> str:
+def study_name(
+    detector: str, model: type, question: str, families: tuple[str, ...], seed: int, *, inductive: bool = False
+) -> str:
     """Return the name under which a study is resumed: same detector and code, space, question, features and seed."""
     identity = (_sorted(search_space(model)), sorted(defaults(model).items()), families, code_of(model))
     digest = hashlib.sha256(repr(identity).encode()).hexdigest()
-    return f"{detector} {question[:12]} {digest[:8]} seed {seed}"
+    return f"{detector} {question[:12]} {digest[:8]} seed {seed}" + (" inductive" if inductive else "")
 
 
 def _sorted(space: Mapping[str, BaseDistribution]) -> list[tuple[str, str]]:

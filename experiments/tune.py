@@ -63,6 +63,7 @@ def tune(
     kind_out: bool | None = None,
     store: str | Path = DEFAULT_FOLDER,
     families: Sequence[str] | None = None,
+    inductive: bool = False,
     features: str | Path | None = None,
     report: Report = lambda line, done, total: None,
 ) -> Tuned:
@@ -96,6 +97,9 @@ def tune(
     families : sequence of str, optional
         The feature families that are switched on: a detector that names its own sees these of them, and is left out if
         there are none. By default all it names, else the default ones.
+    inductive : bool
+        Whether nothing of the users asked about is used but their own ratings: each is described and scored as if it
+        were alone. The board ranks such runs with others.
     features : path-like, optional
         A team's own features (see `anomaly_lab.features.team`).
     report : callable
@@ -125,7 +129,9 @@ def tune(
     models, broken = choose_detectors(detectors, question.task.name)
     team = TeamFeatures.read(features) if features is not None else None
     opened = Store.open(store, create=True)
-    described = FeatureStore(families or DEFAULT_FAMILIES, opened.feature_cache, team, only=families)
+    described = FeatureStore(
+        families or DEFAULT_FAMILIES, opened.feature_cache, team, only=families, inductive=inductive
+    )
     models, blind = choose_seeing(models, described, wanted=bool(detectors))
     bench = Workbench(question, described)
     if team is not None:

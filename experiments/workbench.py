@@ -161,7 +161,8 @@ class Workbench:
 
     def _anew(self, families: tuple[str, ...]) -> Workbench:
         """Return a workbench on which nothing is described yet; what was learnt of a pool is kept with its folds."""
-        return Workbench(self.question, FeatureStore(families, team=self.features.team, only=families))
+        store = FeatureStore(families, team=self.features.team, only=families, inductive=self.features.inductive)
+        return Workbench(self.question, store)
 
 
 def _one_line(error: BaseException) -> str:

@@ -29,7 +29,7 @@ from tracking.champion import UnsafeModelError, mark_refit_only, register
 from tracking.expectation import as_json, expect_run, in_words, log_expectation
 from tracking.forms import THRESHOLD, Form, choose_form, threshold_notes
 from tracking.manifest import file_digest, hand_in
-from tracking.rebuild import choose_run, recipe
+from tracking.rebuild import choose_run, is_inductive, recipe
 from tracking.reopen import recorded_rounds, reopen
 from tracking.spec import versions
 from tracking.store import DEFAULT_FOLDER, PREFIX, Store
@@ -239,6 +239,7 @@ def _facts(
         "detector": tags[PREFIX + "detector"],
         "params": dict(run.data.params),
         "seed": int(tags[PREFIX + "seed"]),
+        "inductive": is_inductive(run),
         "question": {"fingerprint": asked.fingerprint, "title": asked.title},
         "rounds": recorded_rounds(run),
         "batch": {"path": str(Path(str(target.path)).absolute()), "ratings": target.ratings.digest},
@@ -281,4 +282,5 @@ def _register(store: Store, run: Run, fitted: Refit, tags: Mapping[str, str]) ->
         raise UnsafeModelError("the detector reads ratings, not a feature matrix")
     model = CalibratedDetector(fitted.model, fitted.threshold, fitted.scale)
     known = {key: run.data.tags[PREFIX + key] for key in ("detector", "question")}
+    known["inductive"] = str(is_inductive(run)).lower()
     return register(store, run.info.run_id, model, fitted.features.names, tags={**known, **tags})

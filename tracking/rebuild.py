@@ -35,7 +35,7 @@ class Recipe:
     seed : int
         The run's seed.
     features : FeatureStore
-        What the run saw of users: its families, and the team's own columns.
+        What the run saw of users: its families, and the team's own columns; and whether it was inductive.
     """
 
     name: str
@@ -110,9 +110,14 @@ def recipe(store: Store, run: Run, features: str | Path | None = None) -> tuple[
         model,
         parse_params(model, settings, name),
         int(tags[PREFIX + "seed"]),
-        FeatureStore(families, store.feature_cache, team, only=families),
+        FeatureStore(families, store.feature_cache, team, only=families, inductive=is_inductive(run)),
     )
     return made, notes
+
+
+def is_inductive(run: Run) -> bool:
+    """Return whether a run used nothing of the users asked about but their own ratings."""
+    return bool(run.data.tags.get(PREFIX + "inductive") == "true")  # older runs have no such tag
 
 
 def _team(run: Run, features: str | Path | None) -> tuple[TeamFeatures | None, list[str]]:

@@ -44,6 +44,8 @@ class RunSpec:
         Name of its study.
     home : str
         Machine and folder whose locks tell whether the run's writer is alive.
+    inductive : bool
+        Whether it uses nothing of the users asked about but their own ratings; boards say so.
     extra : mapping of str to str
         Further tags, without prefix.
     """
@@ -56,6 +58,7 @@ class RunSpec:
     baseline: bool = False
     study: str = ""
     home: str = ""
+    inductive: bool = False
     extra: Mapping[str, str] = field(default_factory=dict)
 
     def tags(self, role: str) -> dict[str, str]:
@@ -73,12 +76,14 @@ class RunSpec:
             "scale": _scale_tag(self.question),
             "fake_share": f"{_fake_share(self.question):.6f}",
             "families": ",".join(self.families),
+            "inductive": str(self.inductive).lower(),
             "origin": self.origin,
             "baseline": str(self.baseline).lower(),
             "study": self.study,
             "home": self.home,
             "git_commit": _git_commit(),
             "versions": versions(),
+            **({"note": "inductive"} if self.inductive else {}),
             **self.extra,
         }
         return {PREFIX + key: value for key, value in ours.items()} | source_tags()

@@ -137,10 +137,10 @@ class NoveltyDetector(EstimatorDetector):
         raise ContractError(f"{type(self).__name__} must define build")
 
     def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
-        """Fit on known genuine users, on everyone, or on the users whose labels are hidden."""
+        """Fit on known genuine users, on everyone, or on the users whose labels are hidden (see `fit_rows`)."""
         from sklearn.pipeline import Pipeline
 
-        X = matrix[fit_rows(self.fit_on, train.visible)]
+        X = matrix[fit_rows(self.fit_on, train.visible, inductive=train.inductive)]
         self.estimator_ = Pipeline([("scaler", make_scaler(self.scaling, len(X))), ("model", self.build(seed, len(X)))])
         with early_stop_meant():
             self.estimator_.fit(X)
@@ -150,10 +150,16 @@ class NoveltyDetector(EstimatorDetector):
         return -np.asarray(self.estimator_.score_samples(rows), dtype=float)
 
 
-def fit_rows(fit_on: str, visible: IntArray) -> BoolArray:
-    """Return which users a one-class method learns from, shape (n_users,)."""
+def fit_rows(fit_on: str, visible: IntArray, *, inductive: bool = False) -> BoolArray:
+    """Return which users a one-class method learns from, shape (n_users,).
+
+    An inductive one that should learn from users as they come, with fakes among them (``everyone``, ``hidden``), learns
+    from all labelled users: it has no others.
+    """
     if fit_on == "genuine":
         rows: BoolArray = visible == 0
+    elif inductive:
+        rows = visible != HIDDEN
     elif fit_on == "hidden":
         rows = visible == HIDDEN
     else:

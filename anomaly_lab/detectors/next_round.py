@@ -103,13 +103,14 @@ class NextRoundDetector(EstimatorDetector):
         return scores[train.users]
 
     def _school(self, matrix: Float32Array, train: Train, seed: int) -> _School:
-        scaler = fit_ranks(matrix)
+        scaler = fit_ranks(matrix[train.users] if train.inductive else matrix)
         fakes = {}
         if set(self.experts) != {"labels"}:
             bank = make_bank(train.pool, train.visible, self._settings())
             rows = train.store.fakes(train.pool, train.visible, bank, self.families).matrix
             fakes = {name: Table.of(part, scaler) for name, part in bank.parts(rows).items() if len(part)}
-        return _School(self, Table.of(matrix, scaler), fakes, scaler, seed)
+        detector = replace(self, n_teachings=0) if train.inductive else self  # nobody of the round may teach it
+        return _School(detector, Table.of(matrix, scaler), fakes, scaler, seed)
 
     def _settings(self) -> BankSettings:
         """Return a bank with what the experts look at."""

@@ -30,7 +30,8 @@ class StackedDetector:
     """Stacked generalisation of any registered detectors, a weighted mean of their normal scores (Wolpert, 1992).
 
     Members run at their defaults and see the feature families that are switched on. Each one's scores become normal
-    scores within the batch they are asked about: scales differ between members and shift between rounds.
+    scores within the batch they are asked about: scales differ between members and shift between rounds. An inductive
+    stack knows no such batch: the training users' scores stand for it.
 
     Weights are never negative. They come from a ridge regression of the labels on out-of-fold scores (Breiman, 1996):
     round by round where several rounds are labelled, so that they say what a member finds in a round that it has not
@@ -86,7 +87,8 @@ class StackedDetector:
             self.weights_ = np.full(len(self.members), 1 / len(self.members))
         else:
             self.weights_ = self._weigh(train, parts, self._out_of_fold(train, parts, seed))
-        self.members_ = self._fit(train, np.flatnonzero(train.visible == HIDDEN), [seed, 0])
+        asked = train.users if train.inductive else np.flatnonzero(train.visible == HIDDEN)
+        self.members_ = self._fit(train, asked, [seed, 0])
         return self
 
     def score(self, query: Query) -> FloatArray:

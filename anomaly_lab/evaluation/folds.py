@@ -10,7 +10,8 @@ import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
 
 from anomaly_lab.errors import DataError
-from anomaly_lab.features.extract import FeatureStore, UserFeatures
+from anomaly_lab.features.extract import FeatureStore, UserFeatures, mask_bytes
+from anomaly_lab.features.known_items import pool_on_known_items
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool
 from anomaly_lab.types import BoolArray, IntArray
@@ -57,6 +58,9 @@ class Fold:
 class Train:
     """What a model may learn from: everyone's ratings, the labels of the training users only.
 
+    If it is `inductive`, a model must not learn from the ratings of users whose label is hidden either, and scores each
+    of them as if it were alone.
+
     Parameters
     ----------
     pool : RatingPool
@@ -78,6 +82,11 @@ class Train:
     def ratings(self) -> RatingBatch:
         """Everyone's ratings."""
         return self.pool.ratings
+
+    @property
+    def inductive(self) -> bool:
+        """Whether nothing of the users whose label is hidden may be learnt from."""
+        return self.store.inductive
 
     @cached_property
     def users(self) -> IntArray:
@@ -130,12 +139,17 @@ class Query:
 def train_view(fold: Fold, store: FeatureStore) -> Train:
     """Return what a model may learn from in a fold."""
     named = fold.known_kinds is not None and bool((fold.known_kinds > 0).any())
-    return Train(fold.pool, fold.visible, store, fold.known_kinds if named else None)
+    return Train(_seen(fold, store), fold.visible, store, fold.known_kinds if named else None)
 
 
 def query_view(fold: Fold, store: FeatureStore) -> Query:
     """Return what a model is to score in a fold."""
-    return Query(fold.pool, fold.visible, fold.query, store)
+    return Query(_seen(fold, store), fold.visible, fold.query, store)
+
+
+def _seen(fold: Fold, store: FeatureStore) -> RatingPool:
+    """Return everyone's ratings; without the target, on the items that training users rated."""
+    return pool_on_known_items(fold.pool, mask_bytes(fold.visible)) if store.inductive else fold.pool
 
 
 def profile_groups(pool: RatingPool) -> IntArray:

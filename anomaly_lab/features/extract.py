@@ -16,6 +16,7 @@ from typing import Protocol
 import numpy as np
 
 from anomaly_lab.errors import ConfigError, ContractError
+from anomaly_lab.features.known_items import known_items, on_items
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.provenance import code_of
 from anomaly_lab.ratings.batch import RatingBatch
@@ -66,13 +67,20 @@ def fold_of(pool: RatingPool) -> IntArray:
 
 
 def cross_fit(
-    pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None, *, threads: int = 1
+    pool: RatingPool,
+    visible: IntArray,
+    family: str,
+    fakes: Fakes | None = None,
+    *,
+    threads: int = 1,
+    inductive: bool = False,
 ) -> UserFeatures:
     """Return one family's features of every user of a pool, or of simulated users beside it.
 
     Each user is described beside the reference users of the other folds. Reference users are all but those *known* to
-    be generated: known genuine ones and everyone whose label is hidden. Folds follow the profile's digest, so users
-    with one profile, in whichever batch, never describe each other.
+    be generated: known genuine ones and everyone whose label is hidden (transductive), or known genuine ones only
+    (inductive), on the items that users with a visible label rated (see `on_items`). Folds follow the profile's digest,
+    so users with one profile, in whichever batch, never describe each other.
 
     Parameters
     ----------
@@ -86,21 +94,26 @@ def cross_fit(
         Simulated users to describe instead, each in its own fold.
     threads : int
         Folds described at a time; the result does not depend on it.
+    inductive : bool
+        Whether users whose label is hidden are described as if each were alone.
 
     Raises
     ------
+    ConfigError
+        If it is inductive and nobody is known to be genuine.
     ContractError
         If the family returns columns of the wrong shape, or values that are not finite.
     """
     describe = FEATURES.load(family)
     fold = fold_of(pool) if fakes is None else fakes.fold
-    folds = [one for one in _folds(pool, mask_bytes(visible)) if (fold == one[0]).any()]
+    folds = [one for one in _folds(pool, mask_bytes(visible), inductive) if (fold == one[0]).any()]
 
     def columns_of(one: tuple[int, RatingBatch, RatingBatch]) -> dict[str, AnyArray]:
         number, users, reference = one
-        found: dict[str, AnyArray] = describe(
-            users if fakes is None else fakes.of_fold(number, pool.ratings), reference
-        )
+        if fakes is not None:
+            users = fakes.of_fold(number, pool.ratings)
+            users = on_items(users, known_items(pool, visible)) if inductive else users
+        found: dict[str, AnyArray] = describe(users, reference)
         return found
 
     with ThreadPoolExecutor(threads) as executor:
@@ -120,17 +133,21 @@ def mask_bytes(visible: IntArray) -> bytes:
 
 
 @lru_cache(maxsize=3)
-def _folds(pool: RatingPool, visible: bytes) -> list[tuple[int, RatingBatch, RatingBatch]]:
+def _folds(pool: RatingPool, visible: bytes, inductive: bool) -> list[tuple[int, RatingBatch, RatingBatch]]:
     """Return each fold's users and reference; kept, so that families may keep what they learn of a reference."""
-    fold = fold_of(pool)
-    described = np.frombuffer(visible, dtype=np.int8) != 1
+    fold, labels, ratings = fold_of(pool), np.frombuffer(visible, dtype=np.int8), pool.ratings
+    described = labels != 1
+    if inductive:
+        described, ratings = labels == 0, on_items(ratings, known_items(pool, labels))
+        if not described.any():
+            raise ConfigError("an inductive run must know some users to be genuine, found none; leave --inductive out")
     folds = []
     for number in np.unique(fold):
         mine = fold == number
         reference = described & ~mine
         if not reference.any():  # a population this small has one fold only
             reference = described
-        folds.append((int(number), pool.ratings.select(mine), pool.ratings.select(reference)))
+        folds.append((int(number), ratings.select(mine), ratings.select(reference)))
     return folds
 
 
@@ -151,8 +168,8 @@ def _checked(family: str, columns: dict[str, AnyArray], names: tuple[str, ...], 
 class FeatureStore:
     """Features by content: computed once, kept in memory and, if a folder is given, on disk.
 
-    A matrix is identified by the digest of the ratings, the family and its package's code, **and the mask of
-    visible labels**: a reference that knows more labels is another matrix.
+    A matrix is identified by the digest of the ratings, the family and its package's code, whether it is inductive,
+    **and the mask of visible labels**: a reference that knows more labels is another matrix.
 
     Parameters
     ----------
@@ -166,6 +183,10 @@ class FeatureStore:
         Folds described at a time, where one process has the machine to itself.
     only : sequence of str, optional
         The families that are switched on: a model that names its own sees these of them. By default all it names.
+    inductive : bool
+        Whether users whose label is hidden are described as if each were alone: they belong to no reference, and
+        nothing is learnt from their ratings. By default they do (transductive): they are most of what is known about
+        the round that is asked about.
     """
 
     families: Sequence[str]
@@ -173,6 +194,7 @@ class FeatureStore:
     team: TeamFeatures | None = None
     threads: int = 1
     only: Sequence[str] | None = None
+    inductive: bool = False
     _memory: OrderedDict[str, UserFeatures] = field(default_factory=OrderedDict, repr=False)
 
     def seen(self, named: Sequence[str] | None) -> tuple[str, ...]:
@@ -238,13 +260,13 @@ class FeatureStore:
         return UserFeatures(np.hstack([part.matrix for part in parts]), names)
 
     def _family(self, pool: RatingPool, visible: IntArray, family: str, fakes: Fakes | None = None) -> UserFeatures:
-        key = _key(pool, visible, family, "" if fakes is None else fakes.digest)
+        key = _key(pool, visible, family, "" if fakes is None else fakes.digest, self.inductive)
         if key in self._memory:
             self._memory.move_to_end(key)
             return self._memory[key]
         found = self._read(key)
         if found is None:
-            found = cross_fit(pool, visible, family, fakes, threads=self.threads)
+            found = cross_fit(pool, visible, family, fakes, threads=self.threads, inductive=self.inductive)
             self._write(key, found)
         self._memory[key] = found
         while len(self._memory) > MATRICES_IN_MEMORY:
@@ -267,8 +289,8 @@ class FeatureStore:
         os.replace(file.name, self.folder / f"{key}.npz")
 
 
-def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str) -> str:
+def _key(pool: RatingPool, visible: IntArray, family: str, fakes: str, inductive: bool) -> str:
     digest = hashlib.sha256(pool.digest.encode())
     digest.update(mask_bytes(visible))
-    digest.update(f"{family} {fakes} {N_FOLDS} {code_of(FEATURES.load(family))}".encode())
+    digest.update(f"{family} {fakes} {inductive} {N_FOLDS} {code_of(FEATURES.load(family))}".encode())
     return digest.hexdigest()[:40]

@@ -25,6 +25,7 @@ def test_every_setting_is_read(write, tmp_path):
             rounds = ["a.npz", "/elsewhere/b.npz"]
             detectors = ["lof"]
             families = ["profile"]
+            inductive = true
             features = "mine.csv"
             trials = 3
             jobs = 2
@@ -42,6 +43,7 @@ def test_every_setting_is_read(write, tmp_path):
     assert settings["features"] == str(tmp_path / "mine.csv")
     assert Path(settings["store"]).resolve() == tmp_path.parent / "lab"
     assert (settings["trials"], settings["timeout"], settings["protocol"]) == (3, 1.5, "forward")
+    assert settings["inductive"] is True
 
 
 def test_an_empty_file_sets_nothing(write):
@@ -57,6 +59,7 @@ def test_whole_seconds_are_a_timeout(write):
     [
         ("trails = 3", "there is no setting 'trails'; known: rounds, detectors"),
         ("[study]\ntrials = 3", "there is no setting 'study'"),
+        ("inductive = 1", "'inductive' must be of type bool, found 1"),
         ("trials = '3'", "'trials' must be of type int, found '3'"),
         ("trials = 3.0", "'trials' must be of type int, found 3.0"),
         ("trials = true", "'trials' must be of type int, found True"),
