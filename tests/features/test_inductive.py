@@ -12,6 +12,7 @@ from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.folds import Fold, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore, cross_fit
+from anomaly_lab.features.extract import fold_of as fold_of_users
 from anomaly_lab.features.known_items import known_items, on_items
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
@@ -97,23 +98,35 @@ def test_the_bank_does_not_change_either():
     np.testing.assert_allclose(rows, other_rows, rtol=1e-4, atol=1e-5)
 
 
-def test_simulated_users_are_described_on_the_items_they_rated():
-    """A fake that copies a known genuine user is described as a user with those ratings is."""
-    train = train_view(plain_fold(), FeatureStore(("profile",), inductive=True))
-    whole = plain_fold().pool
+def fold_with_new_items():
+    """Return a fold in whose second round items are rated that nobody rated in the first."""
+    first, second = (random_round(seed=seed, n_users=30, n_items=12, n_fakes=6) for seed in (0, 1))
+    return fold_of(first.read(), rated_anew(second, np.random.default_rng(0)).read())
 
-    class Copies:
-        fold = whole.ratings.profiles[:, 0].astype(np.int64) % 4
-        digest = "copies"
+
+def test_everyones_ratings_give_the_features_of_those_on_known_items():
+    fold = fold_with_new_items()
+    store = FeatureStore(("low-rank",), inductive=True)
+    train = train_view(fold, store)
+    assert train.pool.ratings.n_items < fold.pool.ratings.n_items
+    expected = cross_fit(train.pool, fold.visible, "low-rank", inductive=True).matrix
+    np.testing.assert_array_equal(store.matrix(fold.pool, fold.visible).matrix, expected)
+
+
+def test_simulated_users_are_described_as_real_ones_with_their_ratings():
+    asked = fold_with_new_items()
+
+    class Doubles:
+        fold = fold_of_users(asked.pool)
+        digest = "doubles"
 
         def of_fold(self, number, like):
             return like.select(self.fold == number)
 
-    for joint in (train.pool, whole):
-        for family in ("profile", "popularity"):
-            expected = cross_fit(joint, train.visible, family, inductive=True).matrix
-            found = cross_fit(joint, train.visible, family, Copies(), inductive=True).matrix
-            np.testing.assert_array_equal(found, expected)
+    for family in ("popularity", "low-rank"):
+        expected = cross_fit(asked.pool, asked.visible, family, inductive=True).matrix
+        found = cross_fit(asked.pool, asked.visible, family, Doubles(), inductive=True).matrix
+        np.testing.assert_array_equal(found, expected)
 
 
 def test_every_store_tells_the_two_apart(tmp_path):
@@ -133,19 +146,12 @@ def test_somebody_must_be_known_to_be_genuine():
 
 
 def test_an_item_that_nobody_labelled_rated_is_one_like_any_other():
-    one = random_round(seed=0, n_users=30, n_items=12, n_fakes=6)
-    fold = fold_of(
-        one.read(), rated_anew(random_round(seed=1, n_users=30, n_items=12, n_fakes=6), np.random.default_rng(0)).read()
-    )
-    ratings = fold.pool.ratings
-    known = known_items(fold.pool, fold.visible)
-    assert set(ratings.item_ids[known]) == set(one.items)
+    fold = fold_with_new_items()
+    ratings, known = fold.pool.ratings, known_items(fold.pool, fold.visible)
     seen = on_items(ratings, known)
     assert seen.n_items == known.sum() + 1
-    assert seen.n_rows == ratings.n_rows
-    was_known = known[ratings.items]
-    assert sorted(seen.item_ids[seen.items[seen.items < known.sum()]]) == sorted(
-        ratings.item_ids[ratings.items[was_known]]
-    )
-    np.testing.assert_array_equal(np.bincount(seen.users), np.bincount(ratings.users))
-    np.testing.assert_array_equal(np.sort(seen.ratings), np.sort(ratings.ratings))
+    names = np.where(known, ratings.item_ids, seen.item_ids[-1])[ratings.items]
+    rows = zip(ratings.users.tolist(), names.tolist(), ratings.ratings.tolist(), strict=True)
+    told = zip(seen.users.tolist(), seen.item_ids[seen.items].tolist(), seen.ratings.tolist(), strict=True)
+    assert sorted(rows) == sorted(told)
+    assert seen.item_ids[-1] not in ratings.item_ids
