@@ -97,14 +97,15 @@ def fit_sets(reference: RatingBatch) -> SetModel:
     share = (known.sum(axis=0) + 1) / (len(known) + 2)
     expected = _expected(known, share)
     residual = known - expected
-    covariance = (residual.T @ residual).astype(np.float64)
+    covariance = residual.T @ residual
     ease = {name: ease_weights(known, ridge * len(known)) for name, ridge in EASE_RIDGES.items()}
     size = len(covariance)
     wanted = min(max(COMPONENTS), size)
-    components = eigh(covariance, subset_by_index=[size - wanted, size - 1])[1][:, ::-1].astype(np.float32)
+    leading = eigh(covariance, subset_by_index=[size - wanted, size - 1])[1][:, ::-1]
+    components = np.asarray(leading, dtype=np.float32)
     covariance /= len(known)
-    spread = np.sqrt(np.diag(covariance) + 1e-3)
-    affinity = (covariance / spread[:, None] / spread[None]).astype(np.float32)
+    spread = np.sqrt(np.diag(covariance) + np.float32(1e-3))
+    affinity = np.asarray(covariance / spread[:, None] / spread[None], dtype=np.float32)
     np.fill_diagonal(affinity, 0.0)
     raters = raters_ranks(known, known @ ease["loose"])
     return SetModel(known, share, expected, ease, components, affinity, raters)
@@ -120,9 +121,10 @@ def _expected(chosen: Float32Array, share: FloatArray) -> Float32Array:
 
 def ease_weights(known: Float32Array, ridge: float) -> Float32Array:
     """Return EASE's item-item weights in closed form (Steck, 2019), shape (n_items, n_items), zero diagonal."""
-    gram = (known.T @ known).astype(np.float64)
+    gram = known.T @ known  # in single precision: the ridge keeps it well conditioned
     gram[np.diag_indices_from(gram)] += ridge
-    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), np.eye(len(gram)), overwrite_b=True)
+    one = np.eye(len(gram), dtype=np.float32)
+    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), one, overwrite_b=True)
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return np.asarray(weights, dtype=np.float32)
