@@ -131,7 +131,7 @@ class Expert:
     def fit(cls, material: Material, mixture: Mixture, *, n_trees: int, n_networks: int, seed: int) -> Expert:
         """Fit the learners on a mixture of fakes against the genuine users."""
         rows, y, w = material.sample(mixture)
-        trees = [boosted(n_trees, seed), randomised(n_trees // 2, seed)]
+        trees = [boosted(n_trees, seed), randomised(n_trees // 4, seed)]
         for one in trees:
             one.fit(rows.values, y, sample_weight=w)
         networks = [network(seed + number) for number in range(n_networks)]
