@@ -1,4 +1,4 @@
-"""How long does it take to describe one training and one target round by all eight families, attack bank included?
+"""How long is one training and one target round described by all eight families, attack bank included?
 
 Two rounds of the embedded course, or two files. One thread is the baseline; the clock is compared, not CPU seconds, for
 threads share out the same work. Before anything is timed, both must give the same bits.
