@@ -1,4 +1,4 @@
-"""How long is one training and one target round described by all eight families, attack bank included?
+"""How long does it take to describe two rounds and an attack bank? By all eight families, one training and one target.
 
 Two rounds of the embedded course, or two files. One thread is the baseline; the clock is compared, not CPU seconds, for
 threads share out the same work. Before anything is timed, both must give the same bits.
