@@ -92,7 +92,7 @@ def test_next_round_does_without_families_and_experts(rounds, fresh_store):
     experts = [*NextRoundDetector.components]
     assert {"without bank", "bank alone", "with hybrids"} <= set(experts)
     assert found.table["variant"].tolist() == [*VARIANTS, *experts]
-    assert found.table.drop_duplicates(["auc", "f1", "auc_se"]).shape[0] == 10, "all but the two families named twice"
+    assert found.table.drop_duplicates(["auc", "f1", "auc_se"]).shape[0] == 11, "all but the two families named twice"
     settings = {run.data.tags["lab.variant"]: run.data.params for run in all_runs(fresh_store)}
     assert settings["bank alone"]["experts"] == "('bank',)"
     assert settings["without profile"]["families"] == "popularity"
