@@ -21,8 +21,7 @@ from anomaly_lab.space import defaults
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 SLACK = 1.0
-"""The next round's fakes are of kinds that score lower: of thresholds as good as the best within one standard error
-(Breiman et al., 1984, choose trees so) the lowest is taken."""
+"""Of thresholds as good as the best within one standard error (Breiman et al., 1984) the lowest: new kinds score low."""
 
 
 class Model(Protocol):
