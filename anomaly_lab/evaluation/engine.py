@@ -21,7 +21,7 @@ from anomaly_lab.space import defaults
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 SLACK = 1.0
-"""Of thresholds as good as the best within one standard error (Breiman et al., 1984) the lowest: new kinds score low."""
+"""Of thresholds as good as the best within one standard error (Breiman et al., 1984) the lowest: new kinds lie low."""
 
 
 class Model(Protocol):
