@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Mapping, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families, check_seen, choose_detectors
 from experiments.driver import Report
-from experiments.executors import Executor, make_executor
+from experiments.executors import make_executor
+from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.ablation import Ablation
@@ -152,23 +152,22 @@ class _Run:
         missing = deque(one for one in self.wanted if one not in finished)
         if not missing:
             return
-        with make_executor(bench, jobs) as executor:
-            self._run(missing, bench.question.protocol, executor)
-
-    def _run(self, missing: deque[tuple[str, int]], protocol: str, executor: Executor) -> None:
-        running: dict[Future[Outcome], tuple[str, int]] = {}
         done = len(self.wanted) - len(missing)
-        while missing or running:
-            while missing and len(running) < executor.capacity:
-                key, seed = missing.popleft()
-                variant = self.variants[key]
-                job = Job(self.ablation.spec.detector, variant.params, seed, protocol, families=variant.families)
-                running[executor.submit(job)] = key, seed
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                done += 1
-                with interrupts_deferred():
-                    line = self._record(*running.pop(future), future.result())
-                self.report(line, done, len(self.wanted))
+        with make_executor(bench, jobs) as executor:
+            runs: FoldRuns[tuple[str, int]] = FoldRuns(executor, bench)
+            while missing or runs:
+                while missing and runs.room:
+                    key, seed = missing.popleft()
+                    runs.begin((key, seed), self._job(key, seed, bench.question.protocol))
+                for (key, seed), outcome in runs.ended():
+                    done += 1
+                    with interrupts_deferred():
+                        line = self._record(key, seed, outcome)
+                    self.report(line, done, len(self.wanted))
+
+    def _job(self, key: str, seed: int, protocol: str) -> Job:
+        variant = self.variants[key]
+        return Job(self.ablation.spec.detector, variant.params, seed, protocol, families=variant.families)
 
     def _record(self, key: str, seed: int, outcome: Outcome) -> str:
         """Write what came of a run and return a line about it."""

@@ -104,9 +104,10 @@ class Simulated:
         return hashlib.sha256(self.levels.tobytes() + self.fold.tobytes() + items).hexdigest()
 
     def parts(self, rows: Float32Array) -> dict[str, Float32Array]:
-        """Return rows, one a fake, by part: ``strays``, ``hybrids``, and ``bank``, those with made-up ratings."""
+        """Return rows, one a fake, by part: ``strays``, ``hybrids``, ``bank`` (made-up ratings); none of them empty."""
         strays, hybrids = self.kinds == STRAYS, self.kinds == HYBRID
-        return {"bank": rows[~(strays | hybrids)], "strays": rows[strays], "hybrids": rows[hybrids]}
+        parts = {"bank": rows[~(strays | hybrids)], "strays": rows[strays], "hybrids": rows[hybrids]}
+        return {name: part for name, part in parts.items() if len(part)}
 
     def of_fold(self, number: int, like: RatingBatch) -> RatingBatch:
         """Return the fakes of one fold as a batch on the items of another."""

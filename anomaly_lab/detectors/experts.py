@@ -92,7 +92,7 @@ class Material:
     genuine : Table
         Known genuine users, or everyone where none is known.
     parts : dict of str to Table
-        Fakes by the name of their part of a `Mixture`; a part may be empty.
+        Fakes by the name of their part of a `Mixture`.
     """
 
     genuine: Table
@@ -172,12 +172,8 @@ class Committee:
     experts: dict[str, Expert]
     discounts: dict[str, float] = field(default_factory=dict)
 
-    def log_odds(self, rows: Float32Array) -> FloatArray:
-        """Return the log of the summed odds of rows of features, shape (n_rows,)."""
-        return self.judge(Table.of(rows, self.scaler))
-
-    def judge(self, rows: Table) -> FloatArray:
-        """Return the log of the summed odds of rows whose ranks are known, shape (n_rows,)."""
+    def log_odds(self, rows: Table) -> FloatArray:
+        """Return the log of the summed odds, shape (n_rows,)."""
         return pooled([one.log_odds(rows) - self.discounts.get(name, 0.0) for name, one in self.experts.items()])
 
 

@@ -32,7 +32,7 @@ BELIEVED = 0.6
 
 @dataclass
 class NextRoundDetector(EstimatorDetector):
-    """Experts on labels, on a bank of simulated attacks and on real users with strayed items; labels then learn anew.
+    """Experts on labels, on simulated attacks and on real users with strayed items, who then train themselves.
 
     Labels know the kinds that stay, the bank knows kinds that no label has shown; all are asked about every user, their
     odds are summed, and one that is sure suffices. Those of whom they are sure among the users without a label then
@@ -50,8 +50,8 @@ class NextRoundDetector(EstimatorDetector):
             f"without {one}": {"experts": tuple(other for other in DEFAULT_EXPERTS if other != one)}
             for one in DEFAULT_EXPERTS
         },
-        **{f"{one} alone": {"experts": (one,), "n_teachings": 0} for one in DEFAULT_EXPERTS},
-        "untaught": {"n_teachings": 0},
+        **{f"{one} alone": {"experts": (one,), "n_self_training": 0} for one in DEFAULT_EXPERTS},
+        "without self-training": {"n_self_training": 0},
         "with hybrids": {"experts": EXPERTS},
     }
 
@@ -60,7 +60,7 @@ class NextRoundDetector(EstimatorDetector):
     discount: Annotated[float, FloatDistribution(0.0, 4.0)] = 1.5
     experts: tuple[str, ...] = DEFAULT_EXPERTS
     without: tuple[str, ...] = ()
-    n_teachings: int = 2
+    n_self_training: int = 2
     n_per_kind: int = 100
     n_strays: int = 200
     n_hybrids: int = 1000
@@ -73,18 +73,18 @@ class NextRoundDetector(EstimatorDetector):
                 raise ConfigError(f"next-round: experts must be among {', '.join(EXPERTS)}, found '{expert}'")
         if not self.experts:
             raise ConfigError(f"next-round: experts must name at least one of {', '.join(EXPERTS)}, found none")
-        if self.n_teachings < 0:
-            raise ConfigError(f"next-round: n_teachings must be 0 or more, found {self.n_teachings}")
+        if self.n_self_training < 0:
+            raise ConfigError(f"next-round: n_self_training must be 0 or more, found {self.n_self_training}")
 
     def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
-        """Fit every expert on the labelled users and the bank, then teach the labels' expert anew."""
-        school = self._school(matrix, train, seed)
-        self.estimator_ = school.teach(train.visible)
+        """Fit every expert on the labelled users and the bank, then train one on pseudo-labels, too."""
+        trainer = self._trainer(matrix, train, seed)
+        self.estimator_ = trainer.train(train.visible)
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
         """Return the log of the summed odds of being generated."""
         committee: Committee = self.estimator_
-        return committee.log_odds(rows)
+        return committee.log_odds(Table.of(rows, committee.scaler))
 
     def out_of_fold(self, train: Train, *, rng: np.random.Generator) -> FloatArray:
         """Return scores of the training users, in their order, by experts that have not seen their labels.
@@ -94,26 +94,27 @@ class NextRoundDetector(EstimatorDetector):
         those that fakes are made from.
         """
         matrix = train.features(self.families).matrix
-        school = self._school(matrix, train, int(rng.integers(2**31 - 1)))
+        trainer = self._trainer(matrix, train, int(rng.integers(2**31 - 1)))
         scores = np.empty(len(matrix))
         for part in training_parts(train.pool, train.visible, OUT_OF_FOLD_PARTS):
             visible = train.visible.copy()
             visible[part] = HIDDEN
-            scores[part] = school.teach(visible).judge(school.everyone[part])
+            scores[part] = trainer.train(visible).log_odds(trainer.everyone[part])
         return scores[train.users]
 
-    def _school(self, matrix: Float32Array, train: Train, seed: int) -> _School:
+    def _trainer(self, matrix: Float32Array, train: Train, seed: int) -> _Trainer:
         scaler = fit_ranks(matrix[train.users] if train.inductive else matrix)
         fakes = {}
         if set(self.experts) != {"labels"}:
-            bank = make_bank(train.pool, train.visible, self._settings())
+            bank = make_bank(train.pool, train.visible, self.bank_settings)
             rows = train.store.fakes(train.pool, train.visible, bank, self.families).matrix
-            fakes = {name: Table.of(part, scaler) for name, part in bank.parts(rows).items() if len(part)}
-        detector = replace(self, n_teachings=0) if train.inductive else self  # nobody of the round may teach it
-        return _School(detector, Table.of(matrix, scaler), fakes, scaler, seed)
+            fakes = {name: Table.of(part, scaler) for name, part in bank.parts(rows).items()}
+        detector = replace(self, n_self_training=0) if train.inductive else self  # nobody of the round may teach it
+        return _Trainer(detector, Table.of(matrix, scaler), fakes, scaler, seed)
 
-    def _settings(self) -> BankSettings:
-        """Return a bank with what the experts look at."""
+    @property
+    def bank_settings(self) -> BankSettings:
+        """A bank with what the experts look at."""
         numbers = {"strays": self.n_strays, "hybrids": self.n_hybrids}
         used = {name: number if name in self.experts else 0 for name, number in numbers.items()}
         return BankSettings(
@@ -125,8 +126,8 @@ class NextRoundDetector(EstimatorDetector):
 
 
 @dataclass(frozen=True, eq=False)
-class _School:
-    """Everyone and the simulated fakes on one scale, of which experts are taught under some visible labels."""
+class _Trainer:
+    """Everyone and the simulated fakes on one scale, of which experts learn under some visible labels."""
 
     detector: NextRoundDetector
     everyone: Table
@@ -134,17 +135,17 @@ class _School:
     scaler: Any
     seed: int
 
-    def teach(self, visible: IntArray) -> Committee:
-        """Return the experts that score, having learnt from the visible labels and then from their own suspicions."""
+    def train(self, visible: IntArray) -> Committee:
+        """Return the experts that score, having learnt from the visible labels and then from pseudo-labels."""
         discount = self.detector.discount
         first = {name: self._expert(name, visible) for name in self.detector.experts}
         committee = Committee(self.scaler, first, dict.fromkeys(KEPT, discount))
-        hidden = np.flatnonzero(visible == HIDDEN)
+        hidden = self.everyone[visible == HIDDEN]
         kept = {name: expert for name, expert in first.items() if name in KEPT}
-        for _ in range(self.detector.n_teachings):
-            believed, filled = suspicions(visible, hidden, committee.judge(self.everyone[hidden]))
-            committee = replace(committee, experts={"taught": self._expert("taught", believed, filled)})
-        return replace(committee, experts=kept | committee.experts) if self.detector.n_teachings else committee
+        for _ in range(self.detector.n_self_training):
+            labels, filled = pseudo_labels(visible, committee.log_odds(hidden))
+            committee = replace(committee, experts={"self-trained": self._expert("self-trained", labels, filled)})
+        return replace(committee, experts=kept | committee.experts) if self.detector.n_self_training else committee
 
     def _expert(self, name: str, visible: IntArray, filled: float = 0.0) -> Expert:
         labels, bank = self.detector.label_weight, self.detector.bank_weight
@@ -153,24 +154,22 @@ class _School:
             "bank": Mixture(labels=labels, bank=bank),
             "strays": Mixture(labels=labels, strays=0.375 * bank),
             "hybrids": Mixture(labels=labels / 2, hybrids=0.75 * bank),
-            "taught": Mixture(labels=labels, bank=bank * (1 - filled)),
+            "self-trained": Mixture(labels=labels, bank=bank * (1 - filled)),
         }[name]
         material = Material(self.everyone[visible == 0], {"labels": self.everyone[visible == 1], **self.fakes})
         numbers = {"n_trees": self.detector.n_trees, "n_networks": self.detector.n_networks}
         return Expert.fit(material, mixture, **numbers, seed=self.seed)
 
 
-def suspicions(visible: IntArray, hidden: IntArray, scores: FloatArray) -> tuple[IntArray, float]:
+def pseudo_labels(visible: IntArray, scores: FloatArray) -> tuple[IntArray, float]:
     """Label the users without a label of whom the experts are surest; the others stay hidden.
 
     Parameters
     ----------
     visible : ndarray of shape (n_users,)
         1 known to be generated, 0 known to be genuine, -1 hidden.
-    hidden : ndarray of shape (n_hidden,)
-        Users without a label.
     scores : ndarray of shape (n_hidden,)
-        Their log-odds of being generated.
+        Log-odds of being generated of the users without a label.
 
     Returns
     -------
@@ -179,6 +178,7 @@ def suspicions(visible: IntArray, hidden: IntArray, scores: FloatArray) -> tuple
     filled : float
         How many are suspected of those who might have been, in [0, 1].
     """
+    hidden = np.flatnonzero(visible == HIDDEN)
     share = (visible == 1).sum() / max((visible != HIDDEN).sum(), 1)
     order = hidden[np.argsort(-scores, kind="stable")]
     at_most = int(SUSPECTED * share * len(hidden))

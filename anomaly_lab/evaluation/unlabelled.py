@@ -9,7 +9,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from anomaly_lab.attacks.bank import BankSettings, make_bank
-from anomaly_lab.detectors.experts import Committee, Expert, Material, Mixture, Table, fit_ranks
+from anomaly_lab.detectors.experts import Expert, Material, Mixture, Table, fit_ranks, pooled
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.explain import percentiles
 from anomaly_lab.evaluation.folds import HIDDEN, parts
@@ -98,10 +98,10 @@ class _Teacher:
         hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
         bank = make_bank(joint, hidden, BANK)
         self.features = store.matrix(joint, hidden)
-        self.scaler = fit_ranks(self.features.matrix)
-        self.everyone = Table.of(self.features.matrix, self.scaler)
+        scaler = fit_ranks(self.features.matrix)
+        self.everyone = Table.of(self.features.matrix, scaler)
         rows = bank.parts(store.fakes(joint, hidden, bank).matrix)
-        self.fakes = {name: Table.of(part, self.scaler) for name, part in rows.items() if len(part)}
+        self.fakes = {name: Table.of(part, scaler) for name, part in rows.items()}
         self.parts = list(_parts(joint))
         self.seed = seed
 
@@ -114,7 +114,7 @@ class _Teacher:
             taught[part] = False
             material = Material(self.everyone[taught], self.fakes)
             expert = Expert.fit(material, MIXTURE, n_trees=150, n_networks=2, seed=self.seed)
-            scores[part] = Committee(self.scaler, {"bank": expert}).judge(self.everyone[part])
+            scores[part] = pooled([expert.log_odds(self.everyone[part])])
             if last:
                 gains[part] = expert.gains(self.everyone[part])
         return scores, gains

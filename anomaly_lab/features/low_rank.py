@@ -98,7 +98,7 @@ def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: Flo
     prior[0] = model.loadings[:, 0].mean()
     right = known.table(residual).T @ factors + RIDGE * prior
     loadings = np.asarray(np.linalg.solve(gram, right[:, :, None])[:, :, 0], dtype=float)
-    predicted = (factors @ loadings.T)[known.users, known.items]
+    predicted = np.einsum("rk,rk->r", factors[known.users], loadings[known.items])
     level = np.bincount(known.items, known.values - predicted, known.n_items)
     mean = (level + 3 * model.mean.mean()) / (n_items + 3)
     left = known.values - mean[known.items] - predicted

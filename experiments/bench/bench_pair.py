@@ -16,7 +16,8 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from anomaly_lab.attacks.bank import BankSettings, make_bank
+from anomaly_lab.attacks.bank import make_bank
+from anomaly_lab.detectors.next_round import NextRoundDetector
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings import Round
 from anomaly_lab.ratings.pool import pool
@@ -27,8 +28,7 @@ from anomaly_lab.tasks.fake_users import query_round
 from anomaly_lab.types import Float32Array
 from experiments.bench.common import in_turns, machine
 
-BANK = BankSettings(n_hybrids=0, n_per_kind=100, n_strays=200)
-"""As `next-round` has it."""
+BANK = NextRoundDetector().bank_settings
 TURNS = 3
 
 

@@ -4,7 +4,7 @@ For each seed a small course is drawn (`experiments/bench/simulated_boards.py`),
 parameters are run on its labelled rounds, and the best run is selected and scored on the last round. What came out is
 appended to a file of JSON lines; run the script again to go on. Boards of even number fit the priors of
 `anomaly_lab.evaluation.expect`; those of odd number show how often the interval holds the real
-AUC, with the priors as they stand in the library. Simulating takes about 20 seconds a course.
+AUC, with the priors as they stand in the library. Simulating takes 28 to 81 CPU seconds a course.
 
     python experiments/bench/calibrate_interval.py --courses 180 --out boards.jsonl [--genuine LOG]
 

@@ -63,7 +63,7 @@ def test_next_round_is_not_taught_by_those_it_is_asked_about():
     fold = fold_of(random_round(seed=0).read(), random_round(seed=1).read())
     view = store(inductive=True)
     taught, untaught = (
-        scores_of("next-round", fold, SMALL_BANK | {"n_teachings": n}, store=view).to_numpy() for n in (2, 0)
+        scores_of("next-round", fold, SMALL_BANK | {"n_self_training": n}, store=view).to_numpy() for n in (2, 0)
     )
     np.testing.assert_array_equal(taught, untaught)
 

@@ -12,7 +12,7 @@ from anomaly_lab.attacks.base import load_attack, make_fakes
 from anomaly_lab.attacks.source import Source
 from anomaly_lab.detectors.champion import CalibratedDetector
 from anomaly_lab.detectors.experts import FURTHEST, ClippedRanks, Material, Mixture, Table, pooled
-from anomaly_lab.detectors.next_round import EXPERTS, OUT_OF_FOLD_PARTS, NextRoundDetector, suspicions
+from anomaly_lab.detectors.next_round import EXPERTS, OUT_OF_FOLD_PARTS, NextRoundDetector, pseudo_labels
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.folds import HIDDEN, query_view, train_view, training_parts
 from anomaly_lab.evaluation.metrics import roc_auc
@@ -72,15 +72,14 @@ def test_fakes_are_found_by_other_kinds_of_the_bank_where_it_has_not_guessed_the
 
 def test_those_of_whom_the_experts_are_sure_teach_the_rest():
     fold = planted_fold("hybrid", "random")
-    untaught, taught = (roc_auc(fold.truth, scores(fold, without=("uniform",), n_teachings=n)) for n in (0, 2))
+    untaught, taught = (roc_auc(fold.truth, scores(fold, without=("uniform",), n_self_training=n)) for n in (0, 2))
     assert taught > untaught + 0.02
 
 
-def test_suspicions_are_the_surest_users_without_a_label_within_bounds():
+def test_pseudo_labels_are_the_surest_users_without_a_label_within_bounds():
     visible = np.array([1, 0, 0, 0, *[HIDDEN] * 12])
-    hidden = np.flatnonzero(visible == HIDDEN)
     scores = np.array([9.0, 8, 7, 6, 5, *np.zeros(5), -5, -6])
-    labels, filled = suspicions(visible, hidden, scores)
+    labels, filled = pseudo_labels(visible, scores)
     np.testing.assert_array_equal(labels[:4], visible[:4])
     np.testing.assert_array_equal(np.flatnonzero(labels == 1), [0, 4, 5])  # three quarters of a quarter of twelve
     assert filled == 1
@@ -90,7 +89,7 @@ def test_suspicions_are_the_surest_users_without_a_label_within_bounds():
 
 def test_nobody_is_suspected_of_whom_no_expert_is_sure():
     visible = np.array([1, 0, *[HIDDEN] * 10])
-    labels, filled = suspicions(visible, np.flatnonzero(visible == HIDDEN), np.linspace(2.9, -3, 10))
+    labels, filled = pseudo_labels(visible, np.linspace(2.9, -3, 10))
     assert filled == 0
     assert (labels == 1).sum() == 1
     assert (labels[2:][-2:] == 0).all()
@@ -99,7 +98,7 @@ def test_nobody_is_suspected_of_whom_no_expert_is_sure():
 @given(arrays(float, 30, elements=st.floats(-9, 9)), st.integers(1, 9))
 def test_suspected_users_score_above_believed_ones(scores, n_fakes):
     visible = np.array([*[1] * n_fakes, *[0] * (10 - n_fakes), *[HIDDEN] * 30])
-    labels = suspicions(visible, np.arange(10, 40), scores)[0][10:]
+    labels = pseudo_labels(visible, scores)[0][10:]
     assert scores[labels == 1].min(initial=9) >= scores[labels == HIDDEN].max(initial=-9)
     assert scores[labels == HIDDEN].min(initial=9) >= scores[labels == 0].max(initial=-9)
 
@@ -113,17 +112,17 @@ def test_a_kind_left_out_of_the_bank_is_another_detector():
 
 def test_the_odds_of_the_experts_are_summed():
     fold = plain_fold()
-    alone = {expert: scores(fold, experts=(expert,), n_teachings=0) for expert in EXPERTS}
+    alone = {expert: scores(fold, experts=(expert,), n_self_training=0) for expert in EXPERTS}
     for some in (EXPERTS, ("hybrids", "labels"), ("strays", "bank")):
         expected = np.log(sum(np.exp(alone[expert]) for expert in some))
-        np.testing.assert_allclose(scores(fold, experts=some, n_teachings=0), expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(scores(fold, experts=some, n_self_training=0), expected, rtol=1e-9, atol=1e-9)
     assert all(np.isfinite(one).all() for one in alone.values())
 
 
 def test_only_the_odds_of_experts_on_kept_ratings_are_discounted():
     fold = plain_fold()
     for expert in EXPERTS:
-        plain, discounted = (scores(fold, experts=(expert,), discount=d, n_teachings=0) for d in (0.0, 1.5))
+        plain, discounted = (scores(fold, experts=(expert,), discount=d, n_self_training=0) for d in (0.0, 1.5))
         np.testing.assert_allclose(plain - discounted, 1.5 if expert in ("strays", "hybrids") else 0.0, atol=1e-12)
 
 
@@ -136,9 +135,9 @@ def test_experts_must_be_known_and_at_least_one(experts, found):
         NextRoundDetector(experts=experts)
 
 
-def test_a_number_of_teachings_must_be_0_or_more():
-    with pytest.raises(ConfigError, match="next-round: n_teachings must be 0 or more, found -1"):
-        NextRoundDetector(n_teachings=-1)
+def test_a_number_of_self_trainings_must_be_0_or_more():
+    with pytest.raises(ConfigError, match="next-round: n_self_training must be 0 or more, found -1"):
+        NextRoundDetector(n_self_training=-1)
 
 
 def test_labels_alone_need_no_bank_however_they_are_named():

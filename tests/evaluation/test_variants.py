@@ -74,7 +74,7 @@ def test_next_round_leaves_out_each_expert():
         "bank alone": ("bank",),
         "strays alone": ("strays",),
         "with hybrids": ("labels", "bank", "strays", "hybrids"),
-        "untaught": ("labels", "bank", "strays"),
+        "without self-training": ("labels", "bank", "strays"),
     }
 
 

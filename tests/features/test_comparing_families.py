@@ -1,5 +1,7 @@
 """Low rank, neighbours and copies say what plain loops say, and find what they are meant to find."""
 
+import tracemalloc
+
 import numpy as np
 import plain_comparisons
 import pytest
@@ -160,3 +162,18 @@ def test_a_copy_and_a_hybrid_of_two_users_are_found(scale):
     assert (by_name["remainder"][1], by_name["agreement"][1], by_name["common_share"][1]) == (0, 1, 1)
     assert by_name["source_covered"][1] == pytest.approx(27 / 30)
     assert by_name["agreement_z_1"][1] > by_name["agreement_z_1"][0].max()
+
+
+def test_factors_need_memory_for_ratings_not_for_every_user_and_item():
+    n_users = n_items = 4_000
+    rng = np.random.default_rng(0)
+    users = np.repeat(np.arange(n_users), 4)
+    items = (7 * np.arange(4 * n_users)) % n_items
+    batch = RatingBatch.from_rows(users, items, rng.integers(1, 6, len(users)), scale=STARS)
+    tracemalloc.start()
+    try:
+        factors.low_rank(batch, batch)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < n_users * n_items * 8 / 2
