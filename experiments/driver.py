@@ -128,8 +128,9 @@ class Driver:
         for name, model in self.models.items():
             spec = specs[name]
             study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials)
-            parent, written = self.recorder.start_study(spec), self.recorder.finished_trials(spec.study)
-            self.contestants.append(Contestant(spec, study, parent, written))
+            with interrupts_deferred():  # a parent run that was opened is among those that are closed
+                parent, written = self.recorder.start_study(spec), self.recorder.finished_trials(spec.study)
+                self.contestants.append(Contestant(spec, study, parent, written))
             self._check_runs(self.contestants[-1])
 
     def _spec(self, name: str, model: type) -> RunSpec:

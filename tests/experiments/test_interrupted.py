@@ -8,6 +8,7 @@ from lab_helpers import board, facts, run_ids, study_runs, trial_runs, tuned
 from anomaly_lab.errors import StoreError
 from experiments.interrupts import interrupts_deferred
 from tracking.leaderboard import leaderboard
+from tracking.record import Recorder
 from tracking.store import Store
 from tracking.sweep import study_lock, sweep
 
@@ -60,6 +61,20 @@ def test_an_interrupt_before_the_first_trial_says_how_to_go_on(rounds, fresh_sto
     with pytest.raises(StoreError, match="ended before any trial was finished; the same command goes on from here"):
         tuned(rounds, fresh_store, detectors=["mahalanobis"], trials=1, report=Interrupter(0))
     assert {run.info.status for run in study_runs(fresh_store)} == {"KILLED"}
+
+
+def test_an_interrupt_the_moment_a_parent_run_is_opened_leaves_none_running(rounds, fresh_store, monkeypatch):
+    opened = Recorder.start_study
+
+    def open_and_interrupt(self, spec):
+        run_id = opened(self, spec)
+        signal.raise_signal(signal.SIGINT)
+        return run_id
+
+    monkeypatch.setattr(Recorder, "start_study", open_and_interrupt)
+    with pytest.raises(StoreError, match="ended before any trial was finished"):
+        tuned(rounds, fresh_store, detectors=["mahalanobis", "knn-distance"], trials=1)
+    assert [run.info.status for run in study_runs(fresh_store)] == ["KILLED"]
 
 
 def test_an_interrupt_waits_until_what_is_being_written_is_written():
