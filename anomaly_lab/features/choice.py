@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from anomaly_lab.features.order import ascending_order
 from anomaly_lab.types import AnyArray, Float32Array, FloatArray
 
 MASS = (0.003, 0.01, 0.03, 0.07, 0.15, 0.3, 0.5, 0.7, 0.85, 1.0)
@@ -67,7 +68,7 @@ def bands(share: FloatArray, masses: tuple[float, ...]) -> list[AnyArray]:
 
 def item_ranks(scores: Float32Array) -> Float32Array:
     """Return where each item stands in each user's own order of scores, in [0, 1), higher = more expected."""
-    order = np.argsort(scores, axis=1, kind="stable")
+    order = ascending_order(scores)
     ranks = np.empty(scores.shape, dtype=np.float32)
     steps = np.arange(scores.shape[1], dtype=np.float32) / scores.shape[1]
     np.put_along_axis(ranks, order, np.broadcast_to(steps, scores.shape), axis=1)

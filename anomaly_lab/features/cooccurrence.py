@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve, eigh
+from scipy.linalg import eigh, inv
 from scipy.special import expit, logit
 
 from anomaly_lab.features.choice import rarity_columns, raters_ranks, seat_columns
+from anomaly_lab.features.order import ascending_order
 from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel
 from anomaly_lab.features.popularity import solve_tilt
 from anomaly_lab.features.split import split_columns
@@ -123,8 +124,7 @@ def ease_weights(known: Float32Array, ridge: float) -> Float32Array:
     """Return EASE's item-item weights in closed form (Steck, 2019), shape (n_items, n_items), zero diagonal."""
     gram = known.T @ known  # in single precision: the ridge keeps it well conditioned
     gram[np.diag_indices_from(gram)] += ridge
-    one = np.eye(len(gram), dtype=np.float32)
-    inverse = cho_solve(cho_factor(gram, lower=True, overwrite_a=True), one, overwrite_b=True)
+    inverse = inv(gram, overwrite_a=True, assume_a="pos")
     weights = -inverse / np.diag(inverse)
     np.fill_diagonal(weights, 0.0)
     return np.asarray(weights, dtype=np.float32)
@@ -136,7 +136,7 @@ def _ease_columns(
     n_users, n_items = chosen.shape
     n = np.maximum(chosen.sum(axis=1), 1)
     rows = np.arange(n_users)
-    hits = np.take_along_axis(chosen, np.argsort(-scores, axis=1, kind="stable"), axis=1)
+    hits = np.take_along_axis(chosen, ascending_order(-scores), axis=1)
     found = hits.cumsum(axis=1)
     ranks = np.arange(1, n_items + 1, dtype=np.float32)
     columns = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import numpy as np
 from scipy import sparse
@@ -16,6 +16,7 @@ RANKS = (1, 8)
 ITERATIONS = 10
 RIDGE = 3.0
 PRIOR_RATINGS = 5.0
+USERS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
@@ -55,8 +56,30 @@ class Known:
 
     def table(self, data: FloatArray) -> sparse.csr_array:
         """Return one number a rating as a sparse table of shape (n_users, n_items)."""
-        starts = np.searchsorted(self.users, np.arange(self.n_users + 1))  # rows stand in the order of users
-        return sparse.csr_array((data, self.items, starts), shape=(self.n_users, self.n_items))
+        return sparse.csr_array((data, self.items, self.starts), shape=(self.n_users, self.n_items))
+
+    @cached_property
+    def starts(self) -> AnyArray:
+        """Where each user's ratings begin, which stand in the order of users; and their number."""
+        return np.searchsorted(self.users, np.arange(self.n_users + 1))
+
+    @cached_property
+    def cells(self) -> AnyArray:
+        """Where each rating stands in a table of shape (n_users, n_items) laid out flat."""
+        return self.users.astype(np.int64) * self.n_items + self.items
+
+    def products(self, by_user: FloatArray, by_item: FloatArray) -> FloatArray:
+        """Return the product of the user's and the item's row at each rating, shape (n_ratings,).
+
+        All items of some users at a time, though they rated few: a quarter of the time of gathering rows.
+        """
+        found, every = np.empty(len(self.values)), np.empty((USERS_AT_ONCE, self.n_items))
+        for first in range(0, self.n_users, USERS_AT_ONCE):
+            some = by_user[first : first + USERS_AT_ONCE]
+            np.matmul(some, by_item.T, out=every[: len(some)])
+            rows = slice(self.starts[first], self.starts[first + len(some)])
+            np.take(every, self.cells[rows] - first * self.n_items, out=found[rows])
+        return found
 
 
 @lru_cache(maxsize=24)
@@ -98,7 +121,7 @@ def _step(model: FactorModel, known: Known, ones: sparse.csr_array, n_items: Flo
     prior[0] = model.loadings[:, 0].mean()
     right = known.table(residual).T @ factors + RIDGE * prior
     loadings = np.asarray(np.linalg.solve(gram, right[:, :, None])[:, :, 0], dtype=float)
-    predicted = np.einsum("rk,rk->r", factors[known.users], loadings[known.items])
+    predicted = known.products(factors, loadings)
     level = np.bincount(known.items, known.values - predicted, known.n_items)
     mean = (level + 3 * model.mean.mean()) / (n_items + 3)
     left = known.values - mean[known.items] - predicted
@@ -154,9 +177,9 @@ def _describe(users: RatingBatch, model: FactorModel) -> dict[str, FloatArray]:
     n = np.maximum(per_user(users, used), 1)
     factors, covariance, _ = _posterior(model, known, known.table(np.ones(len(known.values))))
     deviation = known.values - model.mean[known.items]
-    fitted = np.einsum("rk,rk->r", factors[known.users], model.loadings[known.items])
+    fitted = known.products(factors, model.loadings)
     outer = (model.loadings[:, :, None] * model.loadings[:, None, :]).reshape(-1, rank * rank)
-    leverage = np.einsum("rk,rk->r", covariance.reshape(-1, rank * rank)[known.users], outer[known.items])
+    leverage = known.products(covariance.reshape(-1, rank * rank), outer)
     kept = np.maximum(1 - leverage / model.noise, 1e-3)
     residual = (deviation - fitted) / kept
     standardised = residual / np.sqrt(model.noise / kept)

@@ -12,8 +12,8 @@ NAMES = ("affinity", "strength", "strength_raw", "across", "within_low", "within
 STEPS = 10
 MINIMUM = 8
 """Items a user needs for a split to mean anything; with fewer every column is 0."""
-AT_ONCE = 2_000_000
-"""Entries of the users' own affinities held at a time."""
+AT_ONCE = 250_000
+"""Entries of the users' own affinities held at a time: what a core's cache holds, for they are read in every step."""
 
 
 def split_columns(chosen: Float32Array, affinity: Float32Array) -> dict[str, FloatArray]:
@@ -43,7 +43,7 @@ def split_columns(chosen: Float32Array, affinity: Float32Array) -> dict[str, Flo
     start = np.append(np.random.default_rng(0).standard_normal(n_items, dtype=np.float32), np.float32(0))
     columns = np.zeros((len(NAMES), len(chosen)))
     for users, items in _batches(chosen):
-        own = padded[items[:, :, None], items[:, None, :]]
+        own = padded.take(items[:, :, None] * len(padded) + items[:, None, :])
         columns[:, users] = _split(own, start[items], (items < n_items).astype(np.float32))
     return {f"split_{name}": column for name, column in zip(NAMES, columns, strict=True)}
 
