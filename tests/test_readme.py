@@ -19,6 +19,7 @@ from experiments.readme import README, aucs, shown
 BLOCKS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), flags=re.DOTALL)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs_as_written(tiny_rounds, new_store, tmp_path, monkeypatch):
     new_store("lab")
     monkeypatch.chdir(tmp_path)

@@ -29,6 +29,7 @@ def test_planted_fakes_stand_out_and_have_reasons():
     assert all("% of users" in reason for reason in found.reasons[worst])
 
 
+@pytest.mark.slow
 def test_names_do_not_count_and_a_seed_gives_the_same_bits():
     plain = random_round(seed=1, n_users=60, n_items=40, n_fakes=12)
     ids = np.random.default_rng(5).permutation(60) + 1000

@@ -79,6 +79,7 @@ def test_other_settings_are_other_runs(rounds, fresh_store):
     assert len(all_runs(fresh_store)) == 2
 
 
+@pytest.mark.slow
 def test_the_number_of_workers_changes_no_figure(quick, rounds, fresh_store):
     table = ablated(rounds, fresh_store, seeds=2, jobs=2).table
     measured = ["variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "difference_se", "f1"]

@@ -71,6 +71,7 @@ def test_what_cannot_be_explained_is_one_line(cli, copied, next_batch, tmp_path)
         assert words in ran.err
 
 
+@pytest.mark.slow
 def test_a_detector_that_reads_ratings_is_named(cli, plugins, rounds, fresh_store, next_batch):
     tuned(rounds, fresh_store, detectors=("counts",), trials=1)
     ran = cli("explain", "--user", user_of(next_batch), "--batch", next_batch, "--store", fresh_store)

@@ -84,6 +84,7 @@ def test_a_run_of_before_there_was_a_choice_used_the_target(both):
     assert not recipe(Store.open(both[0]), run)[0].features.inductive
 
 
+@pytest.mark.slow
 def test_an_ablation_of_either_is_another(rounds, fresh_store):
     usual, alone = (
         ablate("mahalanobis", rounds, families=FAMILIES, inductive=inductive, jobs=1, store=fresh_store).table
@@ -97,7 +98,9 @@ def test_an_ablation_of_either_is_another(rounds, fresh_store):
     assert alone_again["auc"].tolist() == alone["auc"].tolist()
 
 
-@pytest.mark.parametrize("command", ["evaluate", "ablate", "tune"])
+@pytest.mark.parametrize(
+    "command", ["evaluate", *(pytest.param(one, marks=pytest.mark.slow) for one in ("ablate", "tune"))]
+)
 def test_every_command_has_the_option(command, cli, files, rounds, fresh_store):
     rounds_and_lab = [*round_options(files), "--jobs", 1, "--store", fresh_store]
     options = {
@@ -129,6 +132,7 @@ def test_every_command_has_the_option(command, cli, files, rounds, fresh_store):
     assert by_hand[0] != pytest.approx(by_hand[1], abs=1e-9)
 
 
+@pytest.mark.slow
 def test_a_config_may_say_so_and_an_option_wins(cli, files, fresh_store, tmp_path):
     config = tmp_path / "study.toml"
     config.write_text(

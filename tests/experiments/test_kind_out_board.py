@@ -108,6 +108,7 @@ def test_a_winners_worst_kind_is_that_of_an_evaluation_and_old_rows_stay_blank(r
     assert len(trial_runs(fresh_store)) == 2
 
 
+@pytest.mark.slow
 def test_simulated_kinds_are_left_out_when_switched_on(rounds, fresh_store):
     settings = {"detectors": ["mahalanobis"], "trials": 1, "jobs": 1, "store": fresh_store, "families": FAMILIES}
     assert tune(rounds, **settings).board.table["auc_worst_kind"].isna().all()

@@ -95,6 +95,7 @@ def test_a_part_of_the_log(log, tmp_path):
     assert len(kept) == 20
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_course_that_can_be_tuned_on(cli, log, fresh_store, tmp_path):
     folder = tmp_path / "course"
     ran = cli("simulate", "--genuine", log, "--rounds", 3, "--out", folder, "--seed", 1, "--fakes", 0.3)
