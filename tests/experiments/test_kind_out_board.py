@@ -89,6 +89,7 @@ def test_the_command_prints_every_kind(cli, named):
     assert "found 'leave-one-out'" in wrong.err
 
 
+@pytest.mark.slow
 def test_a_winners_worst_kind_is_that_of_an_evaluation_and_old_rows_stay_blank(rounds_named, fresh_store):
     settings = {"trials": 1, "jobs": 1, "store": fresh_store, "families": FAMILIES}
     before = tune(rounds_named, detectors=["mahalanobis"], kind_out=False, **settings).board

@@ -108,6 +108,7 @@ def test_more_trials_later_are_those_of_more_trials_at_once(rounds, fresh_store,
     assert [run.data.tags["lab.selected"] for run in marked] == ["best of 5 trials"]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("plugins")
 def test_defaults_of_every_detector_come_first_and_then_the_costliest_detector(rounds, fresh_store):
     lines = []

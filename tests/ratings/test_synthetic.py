@@ -1,5 +1,6 @@
 """The embedded course: what its people and its fakes are like, and who may know how they are made."""
 
+import pickle
 import subprocess
 import sys
 from itertools import pairwise
@@ -27,13 +28,28 @@ SLIPS = {"moody", "parrot", "metronome", "chart"}
 
 
 @pytest.fixture(scope="session")
-def course():
-    return make_course()
+def made(shared):
+    """Make the course of a scale once, for all of xdist's workers."""
+
+    def one(scale):
+        folder = shared(f"course-{scale.name}", lambda folder: pickled(folder, make_course(scale=scale)))
+        return pickle.loads((folder / "course").read_bytes())
+
+    return one
+
+
+def pickled(folder, course):
+    (folder / "course").write_bytes(pickle.dumps(course))
 
 
 @pytest.fixture(scope="session")
-def stars_course():
-    return make_course(scale=STARS)
+def course(made):
+    return made(LIKES)
+
+
+@pytest.fixture(scope="session")
+def stars_course(made):
+    return made(STARS)
 
 
 def kinds_of(one):
@@ -69,7 +85,7 @@ def tastes(seen, n_factors=6):
 def test_every_round_has_a_real_rounds_size_and_its_share_of_fakes(course):
     assert [one.name for one in course] == ["round1", "round2", "round3", "round4"]
     for one in course:
-        assert one.ratings.scale is LIKES
+        assert one.ratings.scale == LIKES
         assert one.ratings.n_users == 1100
         assert 950 <= one.ratings.n_items <= 1000
         assert 100 < one.ratings.n_rows / one.ratings.n_users < 200
@@ -135,7 +151,7 @@ def test_people_see_what_they_like(course):
 
 def test_stars_and_likes_show_the_same_people(course, stars_course):
     for likes, stars in zip(course, stars_course, strict=True):
-        assert stars.ratings.scale is STARS
+        assert stars.ratings.scale == STARS
         coarse = np.array([0, 0, 0, 0.5, 1, 1])[stars.ratings.ratings]
         genuine = likes.labels.fake[likes.ratings.ascending] == 0
         ours, theirs = dense(likes.ratings, likes.ratings.values), dense(stars.ratings, coarse)
