@@ -58,7 +58,7 @@ def detect(
     out : path-like, optional
         Where every user's score is written, as `tracking.forms` writes hand-ins, with a manifest beside it.
     seed : int
-        Randomness of the experts.
+        Randomness of the forest.
 
     Raises
     ------

@@ -140,14 +140,6 @@ class Expert:
                 one.fit(rows.ranks, y, sample_weight=w)
         return cls(trees, networks)
 
-    def gains(self, rows: Table) -> FloatArray:
-        """Return what each column adds to the log-odds of the boosted trees, shape (n_rows, n_features).
-
-        These are the Shapley values of trees (Lundberg et al., 2020), as LightGBM computes them.
-        """
-        values: FloatArray = self.trees[0].predict_proba(rows.values, pred_contrib=True)[:, :-1]
-        return values
-
     def log_odds(self, rows: Table) -> FloatArray:
         """Return each learner's log-odds of being generated, shape (3, n_rows)."""
         networks = np.mean([_log_odds(one.predict_proba(rows.ranks)) for one in self.networks], axis=0)
@@ -216,6 +208,38 @@ def randomised(n_trees: int, seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesClassifier
 
     return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.1, random_state=seed, n_jobs=1)
+
+
+def shallow_forest(n_trees: int, leaf: int, columns: float, seed: int) -> Any:
+    """Return a forest whose trees cannot single out few rows.
+
+    Parameters
+    ----------
+    n_trees : int
+        Trees.
+    leaf : int
+        Rows in a leaf, at least.
+    columns : float
+        Share of the columns that a split chooses from.
+    seed : int
+        Randomness of rows, columns and cuts.
+    """
+    from lightgbm import LGBMClassifier
+
+    return LGBMClassifier(
+        boosting_type="rf",
+        extra_trees=True,
+        n_estimators=n_trees,
+        min_child_samples=leaf,
+        feature_fraction_bynode=columns,
+        subsample=0.632,
+        subsample_freq=1,
+        random_state=seed,
+        deterministic=True,
+        force_row_wise=True,
+        n_jobs=1,
+        verbose=-1,
+    )
 
 
 def network(seed: int) -> Any:

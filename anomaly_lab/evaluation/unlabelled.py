@@ -1,15 +1,14 @@
-"""Without any label: users of one rating log scored by experts that were taught by simulated fakes of that log."""
+"""Without any label: users of one rating log scored by a forest that was taught by simulated fakes of that log."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from anomaly_lab.attacks.bank import BankSettings, make_bank
-from anomaly_lab.detectors.experts import Expert, Material, Mixture, Table, fit_ranks, pooled
+from anomaly_lab.detectors.experts import Material, Mixture, Table, shallow_forest
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.explain import percentiles
 from anomaly_lab.evaluation.folds import HIDDEN, parts
@@ -18,13 +17,18 @@ from anomaly_lab.features.extract import FeatureStore, UserFeatures
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.pool import RatingPool, pool
 from anomaly_lab.registry import ALL_FAMILIES
-from anomaly_lab.types import AnyArray, BoolArray, FloatArray, IntArray
+from anomaly_lab.types import AnyArray, BoolArray, Float32Array, FloatArray, IntArray
 
 FEWEST_USERS = 40
 N_PARTS = 4
-TEACHINGS = 3
-SUSPECTED = 0.25
-"""Share of users that the next round of teaching does without: few genuine ones are missed, most fakes are gone."""
+N_TREES = 200
+LEAF = 0.1
+"""Share of all rows that a leaf holds at least. The log's own fakes stand on the genuine side: trees that can single
+them out learn to tell them from the simulated ones, and call them genuine."""
+COLUMNS = 0.3
+"""Share of the columns that a split chooses from."""
+BELIEVED = 0.75
+"""Reasons say how a user stands among the least suspicious of this share."""
 BANK = BankSettings(n_hybrids=500, n_per_kind=150, n_strays=300)
 MIXTURE = Mixture(bank=0.4, strays=0.1, hybrids=0.1)
 N_REASONS = 3
@@ -39,8 +43,8 @@ class Unlabelled:
     user_ids : ndarray of shape (n_users,)
         Ascending.
     scores : ndarray of shape (n_users,)
-        Log of the experts' summed odds, in the order of `user_ids`; no probabilities, for nobody knows the share of
-        generated users.
+        Log-odds of the forest, in the order of `user_ids`; no probabilities, for nobody knows the share of generated
+        users.
     reasons : list of list of str
         For each user what moves the score most, in words.
     """
@@ -53,17 +57,17 @@ class Unlabelled:
 def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled:
     """Score the users of one log by what simulated fakes of that log look like.
 
-    Fakes of many kinds are made from the log's own users, and experts learn to tell them from these users; each user is
-    scored by experts that have not seen it. The log holds generated users, too, who teach the wrong side. So the most
-    suspected quarter is left out and the experts are taught again, twice (as in self-paced learning: Kumar, Packer and
-    Koller, 2010).
+    Fakes of many kinds are made from the log's own users, and a forest (Breiman, 2001, its cuts drawn at random as by
+    Geurts, Ernst and Wehenkel, 2006) learns to tell them from these users; each user is scored by trees that have not
+    seen it. The log's own fakes teach the wrong side. So the trees are kept from singling them out: every leaf holds a
+    tenth of the rows.
 
     Parameters
     ----------
     batch : RatingBatch
         The log. Labels are not asked for.
     seed : int
-        Randomness of the experts.
+        Randomness of the forest.
     threads : int
         Folds described at a time.
 
@@ -78,46 +82,36 @@ def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled
             f"found {batch.n_users}; give a larger log"
         )
     joint = pool([batch])
+    hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
     store = FeatureStore(ALL_FAMILIES, threads=threads)
-    believed = np.ones(joint.n_users, dtype=bool)
-    with threadpool_limits(1):
-        teacher = _Teacher(joint, store, seed)
-        for number in range(TEACHINGS):
-            scores, gains = teacher.scores(believed, last=number == TEACHINGS - 1)
-            believed = scores < np.quantile(scores, 1 - SUSPECTED)
+    features, bank = store.matrix(joint, hidden), make_bank(joint, hidden, BANK)
+    fakes = bank.parts(store.fakes(joint, hidden, bank).matrix)
+    scores, gains = _scores(joint, features.matrix, fakes, seed)
+    believed = scores <= np.quantile(scores, BELIEVED)
     ids = batch.user_ids[joint.row_of]
     order = np.argsort(ids, kind="stable")
-    reasons = _reasons(gains, teacher.features, believed)
+    reasons = _reasons(gains, features, believed)
     return Unlabelled(ids[order], scores[order], [reasons[user] for user in order])
 
 
-class _Teacher:
-    """Describes everyone once, teaches experts by a bank, and has each user scored by experts that have not seen it."""
+def _scores(
+    joint: RatingPool, matrix: Float32Array, fakes: Mapping[str, Float32Array], seed: int
+) -> tuple[FloatArray, FloatArray]:
+    """Return out-of-fold scores, and what each column adds to them (Lundberg et al., 2020)."""
+    scores, gains = np.empty(len(matrix)), np.empty(matrix.shape)
+    simulated = {name: _table(rows) for name, rows in fakes.items()}
+    for part in _parts(joint):
+        taught = np.ones(len(matrix), dtype=bool)
+        taught[part] = False
+        rows, y, w = Material(_table(matrix[taught]), simulated).sample(MIXTURE)
+        forest = shallow_forest(N_TREES, int(LEAF * len(rows)), COLUMNS, seed).fit(rows.values, y, sample_weight=w)
+        scores[part] = forest.predict(matrix[part], raw_score=True)
+        gains[part] = forest.predict(matrix[part], pred_contrib=True)[:, :-1]
+    return scores, gains
 
-    def __init__(self, joint: RatingPool, store: FeatureStore, seed: int) -> None:
-        hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
-        bank = make_bank(joint, hidden, BANK)
-        self.features = store.matrix(joint, hidden)
-        scaler = fit_ranks(self.features.matrix)
-        self.everyone = Table.of(self.features.matrix, scaler)
-        rows = bank.parts(store.fakes(joint, hidden, bank).matrix)
-        self.fakes = {name: Table.of(part, scaler) for name, part in rows.items()}
-        self.parts = list(_parts(joint))
-        self.seed = seed
 
-    def scores(self, believed: BoolArray, *, last: bool) -> tuple[FloatArray, FloatArray]:
-        """Return out-of-fold scores and, at the last, what each column adds to those of the boosted trees."""
-        scores = np.empty(len(self.everyone))
-        gains = np.zeros(self.features.matrix.shape if last else (0, 0))
-        for part in self.parts:
-            taught = believed.copy()
-            taught[part] = False
-            material = Material(self.everyone[taught], self.fakes)
-            expert = Expert.fit(material, MIXTURE, n_trees=150, n_networks=2, seed=self.seed)
-            scores[part] = pooled([expert.log_odds(self.everyone[part])])
-            if last:
-                gains[part] = expert.gains(self.everyone[part])
-        return scores, gains
+def _table(rows: Float32Array) -> Table:
+    return Table(rows, rows)  # trees do not look at ranks
 
 
 def _parts(joint: RatingPool) -> Iterator[IntArray]:

@@ -13,7 +13,7 @@ from anomaly_lab.evaluation import unlabelled
 @pytest.fixture(autouse=True)
 def quick(monkeypatch):
     monkeypatch.setattr(unlabelled, "BANK", BankSettings(n_hybrids=20, n_per_kind=5, n_strays=20))
-    monkeypatch.setattr(unlabelled, "TEACHINGS", 1)
+    monkeypatch.setattr(unlabelled, "N_TREES", 20)
 
 
 def test_the_most_suspicious_are_listed_with_reasons(cli, files):
