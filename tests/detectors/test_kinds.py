@@ -37,6 +37,7 @@ def test_a_single_kind_is_certain():
     np.testing.assert_array_equal(found, [[0, 1]] * 3)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
     kinds = np.repeat([1, 2, 3], 15)
     first, again, other = (

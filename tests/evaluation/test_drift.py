@@ -91,6 +91,7 @@ def test_two_rounds_are_compared_once():
     assert len(unusual(batch, rounds[:2])[0].rounds) == 1
 
 
+@pytest.mark.slow
 def test_overlaps_are_counted():
     rounds, batch = batches()
     first = rounds[0]
@@ -111,6 +112,7 @@ def test_overlaps_are_counted():
 
 @settings(max_examples=3)
 @given(st.integers(0, 1000))
+@pytest.mark.slow
 def test_names_of_users_change_nothing(seed):
     names = np.random.default_rng(seed).permutation(N_USERS)
     rounds, batch = batches(ids=lambda users: names[users])

@@ -58,6 +58,7 @@ def test_every_variant_and_seed_is_a_run_that_is_not_ranked(quick):
         leaderboard([quick[0]])
 
 
+@pytest.mark.slow
 def test_what_finished_is_not_run_again(rounds, fresh_store):
     first = ablated(rounds, fresh_store)
     before = {run.info.run_id for run in all_runs(fresh_store)}
@@ -137,6 +138,7 @@ def test_two_at_once_are_told(rounds, fresh_store):
         ablated(rounds, fresh_store, families=["profile"])
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_table_in_every_form(cli, files, quick):
     asked = ["ablate", "mahalanobis", *round_options(files), "--families", "profile,popularity", "--seeds", 2]
     asked += ["--store", quick[0], "--jobs", 1]

@@ -323,6 +323,7 @@ def test_a_wrong_evaluation_is_one_line(arguments, word, cli, files):
     refused(cli("evaluate", *arguments, "--train", files["a"], "--test", files["b"]), word)
 
 
+@pytest.mark.slow
 def test_our_own_fault_ends_with_1_and_a_traceback(plugins, files):
     """A plugin's fault in `evaluate` is shown whole to its author."""
     ran = subprocess.run(

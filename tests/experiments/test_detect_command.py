@@ -35,6 +35,7 @@ def test_scores_are_written_for_everyone_and_the_listed_are_flagged(cli, files, 
     assert set(flagged) == {one["user"] for one in found["suspicious"]}
 
 
+@pytest.mark.slow
 def test_labels_in_the_file_are_not_looked_at(cli, files, tmp_path):
     with np.load(files["a"]) as arrays:
         X, y = arrays["X"], arrays["y"]

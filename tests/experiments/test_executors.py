@@ -23,6 +23,7 @@ def job(detector, protocol="forward", **params):
     return Job(detector, params, seed=5, protocol=protocol)
 
 
+@pytest.mark.slow
 def test_workers_and_this_process_give_the_same_outcomes(bench):
     jobs = [job("logistic-regression", sampler="smote"), job("gives-nan"), job("mahalanobis", protocol="in-round")]
     with SerialExecutor(bench) as serial, ProcessExecutor(bench, 2) as pool:

@@ -105,6 +105,7 @@ def test_users_are_numbered_from_round_to_round(course):
     np.testing.assert_array_equal(ids, np.arange(4 * 1100))
 
 
+@pytest.mark.slow
 def test_ids_tell_nothing_about_labels():
     ranks = []
     for seed in range(8):

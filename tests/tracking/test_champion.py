@@ -217,6 +217,7 @@ PLUGINS = {"rating-count": "RatingCount", "unnamed": "Unnamed", "named": "Named"
         ("named", None),
     ],
 )
+@pytest.mark.slow
 def test_a_plugin_is_registered_if_its_types_are_declared_and_else_refitted_only(
     lab, tiny_rounds, tmp_path, monkeypatch, name, reason
 ):
