@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 
 import pandas as pd
@@ -10,6 +11,8 @@ from anomaly_lab.evaluation.explain import Contributions
 from tracking.plots import GENERATED, GENUINE, make_panels
 
 FEATURES = 15
+WIDEST = 55
+"""Letters in a line of a label: what its margin holds."""
 
 
 def draw_contributions(found: Contributions, title: str, path: Path) -> None:
@@ -30,7 +33,7 @@ def draw_contributions(found: Contributions, title: str, path: Path) -> None:
         (left, found.families, "each family"),
         (right, found.features.head(FEATURES), "the features that matter most"),
     ):
-        names = table["phrase"].str.slice(0, 60)
+        names = [textwrap.fill(phrase, WIDEST) for phrase in table["phrase"]]
         panel.barh(range(len(table)), table["contribution"], color=_colours(table))
         panel.set_yticks(range(len(table)), names, fontsize=8)
         panel.axvline(0, color="black", linewidth=0.8)
