@@ -39,6 +39,7 @@ def told(outcome):
 
 
 @pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.slow
 def test_fold_by_fold_a_job_comes_to_what_it_comes_to_whole(workers, bench):
     jobs = [
         job("mlp"),

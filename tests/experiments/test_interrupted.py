@@ -106,6 +106,7 @@ def test_runs_that_optuna_was_not_told_of_are_told_and_not_run_again(share, roun
     assert board(result) == board(reference[1])
 
 
+@pytest.mark.slow
 def test_a_run_that_optuna_would_not_propose_again_is_not_told(rounds, copied, reference):
     """The journal is lost and what MLflow holds was proposed by another release of Optuna."""
     (copied / "optuna.journal").unlink()

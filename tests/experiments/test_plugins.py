@@ -49,6 +49,7 @@ def test_failed_trials_say_why_and_leave_other_detectors_alone(jobs, rounds, fre
     assert {run.info.status for run in study_runs(fresh_store)} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_failed_trials_are_not_run_again_and_still_told(rounds, fresh_store):
     for _ in range(2):
         result = tune(rounds, detectors=["raises-sometimes"], trials=4, jobs=1, store=fresh_store, families=FAMILIES)
@@ -66,6 +67,7 @@ def test_a_tune_without_one_finished_trial_says_why(rounds, fresh_store):
     assert {run.info.status for run in study_runs(fresh_store)} == {"FINISHED"}
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_ends_the_tune_in_one_line_and_keeps_what_is_finished(rounds, fresh_store):
     with pytest.raises(LabError, match="a worker process died, perhaps for want of memory; what is finished is kept"):
         tune(rounds, detectors=["counts", "dies"], trials=1, jobs=2, store=fresh_store, families=FAMILIES)

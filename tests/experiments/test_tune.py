@@ -21,6 +21,7 @@ DETECTORS = ("mahalanobis", "knn-distance")
 TRIALS = 6
 
 
+@pytest.mark.slow
 def test_two_workers_leave_the_trials_and_the_board_of_one(rounds, reference, fresh_store):
     result = tuned(rounds, fresh_store, jobs=2)
     assert facts(fresh_store) == facts(reference[0])
@@ -99,6 +100,7 @@ def test_the_same_command_again_runs_nothing(rounds, copied, reference):
     assert not result.interrupted
 
 
+@pytest.mark.slow
 def test_more_trials_later_are_those_of_more_trials_at_once(rounds, fresh_store, reference):
     for trials in (2, 5):
         tuned(rounds, fresh_store, detectors=["knn-distance"], trials=trials)

@@ -80,6 +80,7 @@ def saved(train, shared) -> Path:
 
 
 @pytest.mark.parametrize("key", [*DETECTORS, *(f"logistic-regression+{one}" for one in SAMPLERS)])
+@pytest.mark.slow
 def test_every_detector_scores_the_same_to_the_bit_in_another_process(saved, key):
     if not hasattr(MODELS.load(key.partition("+")[0]), "score_matrix"):
         pytest.skip(f"{key} reads ratings itself: it is refitted, never loaded")

@@ -55,6 +55,7 @@ def hand_ins(few_trees, lab_of_kinds, files, tmp_path_factory):
 
 
 @pytest.mark.parametrize(("form", "key"), [("probabilities", "probabilities"), ("classes", "arr_0")])
+@pytest.mark.slow
 def test_a_row_a_user_and_a_column_a_class_are_written(form, key, hand_ins):
     exported = hand_ins[form]
     with np.load(exported.path) as archive:
