@@ -100,6 +100,7 @@ def test_a_good_detector_loses_by_its_families(fold, store):
         assert group["importance"].is_monotonic_decreasing
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_importances_and_another_others(fold, store):
     model = MODELS.load("random-forest")
     params = {"n_estimators": 50}

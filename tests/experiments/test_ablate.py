@@ -29,6 +29,7 @@ def quick(rounds, template, copy_lab, tmp_path_factory):
     return store, ablated(rounds, store, seeds=2)
 
 
+@pytest.mark.slow
 def test_the_table_is_what_evaluate_finds(quick, rounds):
     table = quick[1].table.set_index("variant")
     assert [*table.index] == VARIANTS

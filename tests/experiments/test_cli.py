@@ -178,6 +178,7 @@ def test_a_tune_ends_with_the_board_what_failed_and_what_to_do_next(cli, files, 
     assert "failed: raises: ValueError: no luck today [/bold]" in ran.err
 
 
+@pytest.mark.slow
 def test_settings_of_a_file_give_way_to_options(cli, files, fresh_store, tmp_path):
     config = tmp_path / "study.toml"
     config.write_text(

@@ -28,7 +28,8 @@ MISBEHAVING = {
 }
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.slow
 def test_failed_trials_say_why_and_leave_other_detectors_alone(jobs, rounds, fresh_store):
     lines = []
     result = tune(

@@ -90,6 +90,7 @@ def test_the_same_name_again_is_another_try(lab, tiny_rounds, notebook):
     assert (every["detector"] == "ana").sum() == 4
 
 
+@pytest.mark.slow
 def test_a_round_of_its_own_is_a_question_of_its_own(tmp_path, tiny_rounds, notebook):
     run_id = record([notebook("r1")], [tiny_rounds["r1"]], "ana", store=tmp_path / "new lab")
     board = leaderboard([tmp_path / "new lab"])
