@@ -213,6 +213,9 @@ def randomised(n_trees: int, seed: int) -> Any:
 def shallow_forest(n_trees: int, leaf: int, columns: float, seed: int) -> Any:
     """Return a forest whose trees cannot single out few rows.
 
+    Trees on random rows (Breiman, 2001) with cuts drawn at random (Geurts, Ernst and Wehenkel, 2006). By LightGBM, for
+    it says what each column adds to a score.
+
     Parameters
     ----------
     n_trees : int

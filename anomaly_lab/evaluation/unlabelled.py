@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.detectors.experts import Material, Mixture, Table, shallow_forest
@@ -84,9 +85,10 @@ def detect(batch: RatingBatch, *, seed: int = 0, threads: int = 1) -> Unlabelled
     joint = pool([batch])
     hidden = np.full(joint.n_users, HIDDEN, dtype=np.int64)
     store = FeatureStore(ALL_FAMILIES, threads=threads)
-    features, bank = store.matrix(joint, hidden), make_bank(joint, hidden, BANK)
-    fakes = bank.parts(store.fakes(joint, hidden, bank).matrix)
-    scores, gains = _scores(joint, features.matrix, fakes, seed)
+    with threadpool_limits(1):  # the same sums in the same order on every machine; folds have threads of their own
+        features, bank = store.matrix(joint, hidden), make_bank(joint, hidden, BANK)
+        fakes = bank.parts(store.fakes(joint, hidden, bank).matrix)
+        scores, gains = _scores(joint, features.matrix, fakes, seed)
     believed = scores <= np.quantile(scores, BELIEVED)
     ids = batch.user_ids[joint.row_of]
     order = np.argsort(ids, kind="stable")
