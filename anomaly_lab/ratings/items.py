@@ -1,0 +1,45 @@
+"""ItemTable: what is known of items beside their ratings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from anomaly_lab.types import AnyArray, BoolArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class ItemTable:
+    """Titles and genres of items, one row an item.
+
+    Parameters
+    ----------
+    item_ids : ndarray of shape (n_items,)
+        Ids as the ratings give them.
+    titles : ndarray of shape (n_items,), str
+        Empty where unknown.
+    genres : tuple of str
+        Names of the genres, ascending.
+    has_genre : ndarray of shape (n_items, n_genres), bool
+        Which item is of which genre; no genre where unknown.
+    source : str
+        Where the table came from, for messages.
+    """
+
+    item_ids: AnyArray
+    titles: AnyArray
+    genres: tuple[str, ...]
+    has_genre: BoolArray
+    source: str = "items"
+
+    def take(self, rows: IntArray) -> ItemTable:
+        """Return some rows in a given order."""
+        return ItemTable(self.item_ids[rows], self.titles[rows], self.genres, self.has_genre[rows], self.source)
+
+    def without_genres(self, left_out: Sequence[str]) -> ItemTable:
+        """Return the table without some genres; an item of these alone has none left."""
+        keep = np.array([name not in left_out for name in self.genres], dtype=bool)
+        names = tuple(name for name in self.genres if name not in left_out)
+        return ItemTable(self.item_ids, self.titles, names, self.has_genre[:, keep], self.source)

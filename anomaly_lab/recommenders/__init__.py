@@ -1,0 +1,1 @@
+"""Recommenders: models of the tasks rating-prediction and implicit-ranking."""

@@ -1,0 +1,1 @@
+"""Recommenders trained by gradient descent, on JAX: extra `neural`."""
