@@ -17,6 +17,11 @@ COMMON_NAMES: dict[str, tuple[str, ...]] = {
     "label": ("label", "fake", "isfake", "anomaly", "isanomaly", "y"),
     "kind": ("kind", "anomalykind", "anomalytype", "attack", "attacktype"),
 }
+ITEM_NAMES: dict[str, tuple[str, ...]] = {
+    "item": (*COMMON_NAMES["item"], "animeids", "id"),
+    "title": ("title", "name", "movietitle", "animetitle", "booktitle", "itemname"),
+    "genres": ("genres", "genre", "categories", "category"),
+}
 
 
 def find_columns(
@@ -26,6 +31,7 @@ def find_columns(
     needed: Iterable[str],
     optional: Iterable[str],
     source: str,
+    common: Mapping[str, tuple[str, ...]] = COMMON_NAMES,
 ) -> dict[str, str]:
     """Return the name of the column for every role that the table fills.
 
@@ -40,6 +46,8 @@ def find_columns(
         Roles that must be filled and roles that may be.
     source : str
         The file, for messages.
+    common : mapping of str to tuple of str
+        The roles there are, and the common names of each.
 
     Raises
     ------
@@ -49,27 +57,33 @@ def find_columns(
         If a needed or given column is missing, or two columns fit one role.
     """
     given = given or {}
-    unknown = sorted(set(given) - set(COMMON_NAMES))
+    unknown = sorted(set(given) - set(common))
     if unknown:
-        raise ConfigError(f"--columns must name one of {', '.join(COMMON_NAMES)}, found '{unknown[0]}'")
+        raise ConfigError(f"--columns must name one of {', '.join(common)}, found '{unknown[0]}'")
     needed = tuple(needed)
-    found = {role: _find(role, names, given, source) for role in (*needed, *optional)}
+    found = {role: _find(role, names, given, source, common) for role in (*needed, *optional)}
     for role in needed:
         if found[role] is None:
             raise DataError(
-                f"{source}: must have a column for the {role} ({', '.join(COMMON_NAMES[role][:3])}, …), "
+                f"{source}: must have a column for the {role} ({', '.join(common[role][:3])}, …), "
                 f"found columns {_list(names)}; say which with --columns {role}=NAME"
             )
     return {role: name for role, name in found.items() if name is not None}
 
 
-def _find(role: str, names: Sequence[str], given: Mapping[str, str], source: str) -> str | None:
+def _find(
+    role: str,
+    names: Sequence[str],
+    given: Mapping[str, str],
+    source: str,
+    common: Mapping[str, tuple[str, ...]],
+) -> str | None:
     if role in given:
         matches = [name for name in names if name == given[role]]
         if not matches:
             raise DataError(f"{source}: must have column '{given[role]}' for the {role}, found columns {_list(names)}")
     else:
-        matches = [name for name in names if _plain(name) in COMMON_NAMES[role] and name not in given.values()]
+        matches = [name for name in names if _plain(name) in common[role] and name not in given.values()]
     if len(matches) > 1:
         raise DataError(
             f"{source}: one column must hold the {role}, found columns {_list(matches)}; "

@@ -9,6 +9,9 @@ import numpy as np
 
 from anomaly_lab.types import AnyArray, BoolArray, IntArray
 
+SENSITIVE_GENRES = ("Ecchi", "Hentai", "Erotica")
+"""Genres of anime that the course's notebook leaves out, for :meth:`ItemTable.without_genres`."""
+
 
 @dataclass(frozen=True, eq=False)
 class ItemTable:
@@ -33,6 +36,11 @@ class ItemTable:
     genres: tuple[str, ...]
     has_genre: BoolArray
     source: str = "items"
+
+    @property
+    def n_unknown(self) -> int:
+        """Number of items of which neither title nor genre is known."""
+        return int(((self.titles == "") & ~self.has_genre.any(axis=1)).sum())
 
     def take(self, rows: IntArray) -> ItemTable:
         """Return some rows in a given order."""

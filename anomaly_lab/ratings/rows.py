@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,17 @@ class RowNames:
         The array that holds the rows, where a file holds several.
     first_line : int, optional
         The line of a text file that holds the first row; None for arrays and tables, which have no lines.
+    positions : ndarray of shape (n_rows,), int64, optional
+        Where each row stands in the file, where not every row of the file is one.
     """
 
     key: str | None = None
     first_line: int | None = None
+    positions: IntArray | None = field(default=None, compare=False, repr=False)
 
     def name(self, row: int) -> str:
         """Return how a message names a row that stands at position `row`."""
+        row = row if self.positions is None else int(self.positions[row])
         if self.first_line is not None:
             return f"line {row + self.first_line}"
         place = f"row {row} (counted from 0)"

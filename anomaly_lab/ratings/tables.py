@@ -38,7 +38,7 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> RawRatin
     frame = _read_roles(
         table, columns, needed=("user", "item", "rating"), optional=("timestamp", "label", "kind"), source=source
     )
-    users, items = (_ids(frame[role], role, source, table.rows) for role in ("user", "item"))
+    users, items = (read_ids(frame[role], role, source, table.rows) for role in ("user", "item"))
     ratings = _numbers(frame["rating"], "a rating must be a number", source, table.rows)
     timestamps = _timestamps(frame["timestamp"], source, table.rows) if "timestamp" in frame else None
     labels = _labels_of_rows(frame, users, source, table.rows)
@@ -63,7 +63,7 @@ def read_table_labels(path: Path, columns: Mapping[str, str] | None = None) -> R
     table = open_table(path)
     source = str(path)
     frame = _read_roles(table, columns, needed=("user",), optional=("item", "label", "kind"), source=source)
-    users = _ids(frame["user"], "user", source, table.rows)
+    users = read_ids(frame["user"], "user", source, table.rows)
     if "item" in frame:
         labels = _labels_of_rows(frame, users, source, table.rows)
     else:
@@ -92,8 +92,14 @@ def _read_roles(
     return frame
 
 
-def _ids(column: pd.Series, role: str, source: str, rows: RowNames) -> AnyArray:
-    """Return ids as int64 where every one is a whole number as Python writes it, otherwise as strings."""
+def read_ids(column: pd.Series, role: str, source: str, rows: RowNames) -> AnyArray:
+    """Return ids as int64 where every one is a whole number as Python writes it, otherwise as strings.
+
+    Raises
+    ------
+    DataError
+        If a cell is empty, or holds neither a whole number nor text.
+    """
     must = f"{'an' if role == 'item' else 'a'} {role} must be a whole number or text"
     empty = column.isna() | (column == "") if not pd.api.types.is_numeric_dtype(column) else column.isna()
     refuse(empty.to_numpy(bool), must, column, source=source, rows=rows)
