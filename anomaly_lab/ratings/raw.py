@@ -51,6 +51,8 @@ class RawRatings:
         The file, for messages.
     rows : RowNames
         How messages name a row.
+    n_unrated : int
+        Rows that were left out because they hold no rating.
     """
 
     users: AnyArray
@@ -60,3 +62,4 @@ class RawRatings:
     labels: RawLabels | None
     source: str
     rows: RowNames
+    n_unrated: int = 0

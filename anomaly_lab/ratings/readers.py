@@ -18,7 +18,7 @@ from anomaly_lab.ratings.tables import read_table, read_table_labels
 from anomaly_lab.types import AnyArray, IntArray
 
 _SUFFIXES = (".npz", *TABLE_SUFFIXES)
-_KNOWN_FILES = ("ratings.csv", "ratings.dat", "u.data", "anime_ratings.dat")
+_KNOWN_FILES = ("ratings.csv", "ratings.dat", "u.data", "anime_ratings.dat", "users-score-2023.csv")
 
 
 def read_rounds(
@@ -59,11 +59,11 @@ def read_rounds(
     if not paths:
         raise DataError("at least one file of ratings must be given, found none")
     _check_given_once(paths)
-    raws = [_read(path, columns) for path in paths]
+    raws = [read_raw(path, columns) for path in paths]
     for raw in raws:
         if require_labels and raw.labels is None:
             raise DataError(f"{raw.source}: must hold labels (key 'y', or a column for the label), found none")
-    scale = scale or _joint_scale(raws)
+    scale = scale or joint_scale(raws)
     names = _names(paths)
     return [_round(raw, scale, name, str(path)) for raw, name, path in zip(raws, names, paths, strict=True)]
 
@@ -114,19 +114,39 @@ def read_labels(
         If the file is missing or broken, a label is outside the set, a user is labelled twice, kinds and labels
         disagree, or only one class occurs.
     """
-    file = _find(path)
+    file = find_file(path)
     raw: RawLabels = read_npz_labels(file) if file.suffix.lower() == ".npz" else read_table_labels(file, columns)
     fake, kinds = check_labels(raw.users, raw.labels, raw.kinds, source=raw.source, rows=raw.rows)
     return raw.users, fake, kinds
 
 
-def _read(path: str | Path, columns: Mapping[str, str] | None) -> RawRatings:
-    file = _find(path)
-    return read_npz(file) if file.suffix.lower() == ".npz" else read_table(file, columns)
+def read_raw(path: str | Path, columns: Mapping[str, str] | None = None, *, unrated: str | None = None) -> RawRatings:
+    """Read what a file holds before its scale is known.
+
+    Parameters
+    ----------
+    path, columns
+        As in :func:`read_rounds`.
+    unrated : str, optional
+        As in :func:`~anomaly_lab.ratings.tables.read_table`.
+
+    Raises
+    ------
+    DataError
+        As in :func:`read_rounds`.
+    """
+    file = find_file(path)
+    return read_npz(file) if file.suffix.lower() == ".npz" else read_table(file, columns, unrated=unrated)
 
 
-def _find(path: str | Path) -> Path:
-    """Return the file meant by a path, which may be a folder."""
+def find_file(path: str | Path) -> Path:
+    """Return the file of ratings meant by a path, which may be a folder.
+
+    Raises
+    ------
+    DataError
+        If there is none or several, its suffix is unknown, or it cannot be read.
+    """
     path = Path(path)
     if path.is_dir():
         path = _file_in(path)
@@ -163,15 +183,29 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
 
 
-def _joint_scale(raws: Sequence[RawRatings]) -> RatingScale:
+def joint_scale(raws: Sequence[RawRatings]) -> RatingScale:
+    """Return the one scale that fits the ratings of several files.
+
+    Raises
+    ------
+    DataError
+        If there is none, or several fit alike.
+    """
     try:
         return infer_scale(np.unique(np.concatenate([np.unique(raw.ratings) for raw in raws])))
     except DataError as error:
         raise DataError(f"{', '.join(raw.source for raw in raws)}: {error}") from None
 
 
-def _round(raw: RawRatings, scale: RatingScale, name: str, path: str) -> Round:
-    batch = RatingBatch.from_rows(
+def batch_of(raw: RawRatings, scale: RatingScale) -> RatingBatch:
+    """Return a file's ratings on a scale.
+
+    Raises
+    ------
+    DataError
+        If a rating is not on the scale, or an id is neither whole number nor text.
+    """
+    return RatingBatch.from_rows(
         raw.users,
         raw.items,
         raw.ratings,
@@ -180,6 +214,10 @@ def _round(raw: RawRatings, scale: RatingScale, name: str, path: str) -> Round:
         source=raw.source,
         rows=raw.rows,
     )
+
+
+def _round(raw: RawRatings, scale: RatingScale, name: str, path: str) -> Round:
+    batch = batch_of(raw, scale)
     labels = None
     if raw.labels is not None:
         given = raw.labels

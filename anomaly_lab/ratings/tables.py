@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,7 @@ from anomaly_lab.ratings.table_files import TableFile, open_table
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
-def read_table(path: Path, columns: Mapping[str, str] | None = None) -> RawRatings:
+def read_table(path: Path, columns: Mapping[str, str] | None = None, *, unrated: str | None = None) -> RawRatings:
     """Read ratings, and labels if a column holds them, from a table.
 
     Parameters
@@ -26,6 +27,8 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> RawRatin
         See :func:`~anomaly_lab.ratings.table_files.open_table`.
     columns : mapping of str to str, optional
         Role (user, item, rating, timestamp, label, kind) to column name, where common names do not settle it.
+    unrated : str, optional
+        What stands for "no rating given": such rows are left out and counted. Without it they are an error.
 
     Raises
     ------
@@ -38,11 +41,13 @@ def read_table(path: Path, columns: Mapping[str, str] | None = None) -> RawRatin
     frame = _read_roles(
         table, columns, needed=("user", "item", "rating"), optional=("timestamp", "label", "kind"), source=source
     )
-    users, items = (read_ids(frame[role], role, source, table.rows) for role in ("user", "item"))
-    ratings = _numbers(frame["rating"], "a rating must be a number", source, table.rows)
-    timestamps = _timestamps(frame["timestamp"], source, table.rows) if "timestamp" in frame else None
-    labels = _labels_of_rows(frame, users, source, table.rows)
-    return RawRatings(users, items, ratings, timestamps, labels, source, table.rows)
+    n_rows = len(frame)
+    frame, rows = _rated(frame, table.rows, unrated, source)
+    users, items = (read_ids(frame[role], role, source, rows) for role in ("user", "item"))
+    ratings = _numbers(frame["rating"], "a rating must be a number", source, rows)
+    timestamps = _timestamps(frame["timestamp"], source, rows) if "timestamp" in frame else None
+    labels = _labels_of_rows(frame, users, source, rows)
+    return RawRatings(users, items, ratings, timestamps, labels, source, rows, n_rows - len(frame))
 
 
 def read_table_labels(path: Path, columns: Mapping[str, str] | None = None) -> RawLabels:
@@ -90,6 +95,16 @@ def _read_roles(
     if frame.empty:
         raise DataError(f"{source}: must have at least one row, found none")
     return frame
+
+
+def _rated(frame: pd.DataFrame, rows: RowNames, unrated: str | None, source: str) -> tuple[pd.DataFrame, RowNames]:
+    """Return the rows in which a rating was given, and how messages name them."""
+    missing = (frame["rating"] == unrated).to_numpy(dtype=bool, na_value=False)
+    if not missing.any():
+        return frame, rows
+    if missing.all():
+        raise DataError(f"{source}: must hold at least one rating, found {unrated} in every row")
+    return frame[~missing], replace(rows, positions=np.flatnonzero(~missing))
 
 
 def read_ids(column: pd.Series, role: str, source: str, rows: RowNames) -> AnyArray:
