@@ -17,7 +17,7 @@ from typing import Any
 from anomaly_lab.errors import ConfigError, PluginError
 
 BUILT_IN = "built-in"
-EXTRAS = {"neural": ("jax", "optax")}
+EXTRAS: Mapping[str, tuple[str, ...]] = {"neural": ("jax", "optax")}
 """What must be importable for models whose literal ``extra`` names it."""
 
 
@@ -61,7 +61,7 @@ class Entry:
     def _check_extra(self) -> None:
         """Raise `PluginError` if the packages of the built-in model's ``extra`` are missing."""
         extra = self.constant("extra") if self.origin == BUILT_IN else None
-        missing = [name for name in EXTRAS.get(extra, ()) if importlib.util.find_spec(name) is None]
+        missing = [name for name in EXTRAS.get(str(extra), ()) if importlib.util.find_spec(name) is None]
         if missing:
             raise PluginError(
                 f"'{self.name}' needs {' and '.join(missing)}, found nothing of that name; "

@@ -19,7 +19,7 @@ from anomaly_lab.recommenders.neural.training import Params
 
 @dataclass
 class EmbeddingRegressor(RatingNetwork):
-    """Embedding regressor: a user's and an item's vector, side by side, through one wide layer (Guo and Berkhahn, 2016).
+    """Embedding regressor: the vectors of a user and an item through one wide layer (Guo and Berkhahn, 2016).
 
     Trained by gradient descent with momentum.
     """
@@ -29,7 +29,7 @@ class EmbeddingRegressor(RatingNetwork):
 
     learning_rate: Annotated[float, FloatDistribution(0.005, 0.3, log=True)] = 0.08
     momentum: Annotated[float, FloatDistribution(0.0, 0.99)] = 0.9
-    l2: Annotated[float, FloatDistribution(1e-7, 0.3, log=True)] = 1e-5
+    l2: Annotated[float, FloatDistribution(1e-4, 10.0, log=True)] = 0.001
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 1024
     max_epochs: Annotated[int, IntDistribution(1, 100, log=True)] = 25
     embedding_size: Annotated[int, IntDistribution(4, 128, log=True)] = 10
@@ -49,9 +49,9 @@ class EmbeddingRegressor(RatingNetwork):
         vectors = jnp.concatenate([params["user"][rows.users], params["item"][rows.items]], axis=1)
         return run_dense(params, "wide", vectors, jax.nn.relu)[:, 0]
 
-    def penalty(self, params: Params, rows: Rows) -> Any:
+    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
         """Return the embeddings' squares, weighed."""
-        return self.l2 * squares(params, rows)
+        return self.l2 * squares(params, inputs, rows)
 
     def optimizer(self, n_rows: int) -> Any:
         """Return gradient descent with momentum."""

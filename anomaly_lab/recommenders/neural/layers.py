@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import jax
@@ -43,7 +44,7 @@ def dense(name: str, sizes: Sequence[int], rng: np.random.Generator) -> dict[str
         Draws the weights.
     """
     params = {}
-    for layer, (n_in, n_out) in enumerate(zip(sizes[:-1], sizes[1:], strict=True)):
+    for layer, (n_in, n_out) in enumerate(pairwise(sizes)):
         limit = np.sqrt(6 / (n_in + n_out))
         params[f"{name}_{layer}_weights"] = rng.uniform(-limit, limit, (n_in, n_out)).astype(np.float32)
         params[f"{name}_{layer}_bias"] = np.zeros(n_out, dtype=np.float32)

@@ -58,9 +58,9 @@ class NeuralFiltering(RatingNetwork):
             said += run_dense(params, "mlp", vectors, jax.nn.relu)[:, 0]
         return said
 
-    def penalty(self, params: Params, rows: Rows) -> Any:
+    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
         """Return the squares of biases and embeddings, weighed."""
-        return self.l2 * squares(params, rows)
+        return self.l2 * squares(params, inputs, rows)
 
 
 @dataclass

@@ -50,7 +50,7 @@ class RatingNetwork(Recommender):
     """
 
     learning_rate: Annotated[float, FloatDistribution(1e-4, 0.3, log=True)] = 0.003
-    l2: Annotated[float, FloatDistribution(1e-7, 0.3, log=True)] = 0.01
+    l2: Annotated[float, FloatDistribution(0.01, 100.0, log=True)] = 5.0
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
     patience: Annotated[int, IntDistribution(1, 10)] = 3
@@ -71,7 +71,7 @@ class RatingNetwork(Recommender):
         """Return one number a row: what is to be ``(rating - centre_) / spread_``."""
         raise NotImplementedError
 
-    def penalty(self, params: Params, rows: Rows) -> Any:
+    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
         """Return what is added to a minibatch's mean squared error."""
         return 0.0
 
@@ -80,12 +80,12 @@ class RatingNetwork(Recommender):
         return known.mean, max(float(known.values.std(dtype=np.float64)), 1e-3)
 
     def prepare(self, known: Interactions) -> Params:
-        """Return what the network reads beside the pair while it is trained."""
-        return {}
+        """Return what training reads beside pairs and ratings."""
+        return shares(known)
 
     def inputs_of(self, params: Params, inputs: Params) -> Params:
-        """Return what the network reads beside the pair when it predicts, of what it read while it was trained."""
-        return inputs
+        """Return what `forward` reads beside the pairs to predict, made of what training reads; nothing here."""
+        return {}
 
     def own_ratings(self, users: AnyArray, items: AnyArray) -> tuple[Float32Array, Float32Array]:
         """Return `own` and `seen` of `Rows`: zeros for a network whose inputs are not made of ratings."""
@@ -138,17 +138,40 @@ class RatingNetwork(Recommender):
         own = self.spread_ * target + (self.centre_ - self.mean_)
         rows = Rows(users, items, own, jnp.ones_like(own))
         error = type(self).forward(params, inputs, rows) - target
-        return jnp.mean(error**2) + self.penalty(params, rows)
+        return jnp.mean(error**2) + self.penalty(params, inputs, rows)
 
 
-def squares(params: Params, rows: Rows) -> Any:
-    """Return the mean over rows of the summed squares of their user's and item's own parameters.
+def squares(params: Params, inputs: Params, rows: Rows) -> Any:
+    """Return what, over all known ratings, sums to the squares of every user's and item's own parameters.
 
-    Regularised by it, a user's parameters are held the more firmly the fewer ratings there are to say otherwise.
+    Each is taken as often as it is rated and divided by how often it is, so that those with few ratings are held as
+    near to 0 as the ridge penalty of matrix factorisation holds them.
+
+    Parameters
+    ----------
+    params : dict of array
+        Those of one row a user or item are called ``user…`` or ``item…``.
+    inputs : dict of array
+        With what `shares` returns.
+    rows : Rows
+        A minibatch.
     """
-    picked = [value[rows.users] for name, value in params.items() if name.startswith("user")]
-    picked += [value[rows.items] for name, value in params.items() if name.startswith("item")]
-    return sum(jnp.sum(value**2) for value in picked) / len(rows.users)
+    per_user = sum(jnp.sum(value[rows.users] ** 2, -1) for value in _own(params, "user"))
+    per_item = sum(jnp.sum(value[rows.items] ** 2, -1) for value in _own(params, "item"))
+    return jnp.mean(per_user * inputs["user_shares"][rows.users] + per_item * inputs["item_shares"][rows.items])
+
+
+def shares(known: Interactions) -> dict[str, Float32Array]:
+    """Return one divided by the number of ratings of each user and item; of one rating for those without."""
+    return {
+        "user_shares": (1 / np.maximum(known.user_counts, 1)).astype(np.float32),
+        "item_shares": (1 / np.maximum(known.item_counts, 1)).astype(np.float32),
+    }
+
+
+def _own(params: Params, kind: str) -> list[Any]:
+    """Return the parameters of one row a user or item, as matrices."""
+    return [value.reshape(len(value), -1) for name, value in params.items() if name.startswith(kind)]
 
 
 _call = jax.jit(lambda forward, params, inputs, rows: forward(params, inputs, rows), static_argnums=0)
@@ -163,7 +186,7 @@ def _padded(rows: Rows) -> Rows:
 def _without_cold_rows(params: dict[str, AnyArray], known: Interactions) -> dict[str, AnyArray]:
     """Return parameters in which users and items without a rating, which training never met, have the others' mean."""
     for kind, counts in (("user", known.user_counts), ("item", known.item_counts)):
-        for name in params:
+        for name, value in params.items():
             if name.startswith(kind):
-                params[name][counts == 0] = params[name][counts > 0].mean(axis=0)
+                value[counts == 0] = value[counts > 0].mean(axis=0)
     return params
