@@ -196,6 +196,8 @@ MODELS = Registry(
         "neumf": "anomaly_lab.recommenders.neural.neumf:NeuMF",
         "gmf": "anomaly_lab.recommenders.neural.neumf:GMF",
         "neural-mlp": "anomaly_lab.recommenders.neural.neumf:NeuralMLP",
+        "two-tower": "anomaly_lab.recommenders.neural.two_tower:TwoTower",
+        "triplet": "anomaly_lab.recommenders.neural.triplet:TripletRecommender",
     },
 )
 

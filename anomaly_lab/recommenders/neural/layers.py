@@ -7,6 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from anomaly_lab.recommenders.neural.training import Params
@@ -78,3 +79,8 @@ def run_dense(params: Params, name: str, values: Any, activation: Any, *, last: 
 def leaky(values: Any) -> Any:
     """Return the leaky ReLU of values."""
     return jax.nn.leaky_relu(values, LEAK)
+
+
+def unit(vectors: Any) -> Any:
+    """Return vectors of length 1; a vector of zeros stays one, and has a gradient."""
+    return vectors * jax.lax.rsqrt(jnp.sum(vectors**2, axis=-1, keepdims=True) + 1e-12)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from optuna.distributions import FloatDistribution, IntDistribution
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.base import Recommender, Training
 from anomaly_lab.recommenders.neural.training import Params, Schedule, train_network
-from anomaly_lab.types import AnyArray, Float32Array, FloatArray
+from anomaly_lab.types import AnyArray, Float32Array, FloatArray, IntArray
 
 BLOCK = 16_384
 """Pairs the network is called with at once: its hidden layers of all of them lie in memory together."""
@@ -54,8 +54,13 @@ class RatingNetwork(Recommender):
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
     patience: Annotated[int, IntDistribution(1, 10)] = 3
+    reads_ratings: ClassVar[bool] = False
+    """Whether `prepare` makes inputs of the known ratings, so that `forward` has to take a pair's own out of them."""
+
     params_: dict[str, AnyArray] = field(init=False, repr=False)
     inputs_: dict[str, AnyArray] = field(init=False, repr=False)
+    known_pairs_: IntArray = field(init=False, repr=False)
+    known_values_: Float32Array = field(init=False, repr=False)
     mean_: float = field(init=False, repr=False)
     centre_: float = field(init=False, repr=False)
     spread_: float = field(init=False, repr=False)
@@ -87,11 +92,6 @@ class RatingNetwork(Recommender):
         """Return what `forward` reads beside the pairs to predict, made of what training reads; nothing here."""
         return {}
 
-    def own_ratings(self, users: AnyArray, items: AnyArray) -> tuple[Float32Array, Float32Array]:
-        """Return `own` and `seen` of `Rows`: zeros for a network whose inputs are not made of ratings."""
-        zeros = np.zeros(len(users), dtype=np.float32)
-        return zeros, zeros
-
     def optimizer(self, n_rows: int) -> Any:
         """Return what turns gradients into steps."""
         return optax.adam(self.learning_rate)
@@ -101,6 +101,8 @@ class RatingNetwork(Recommender):
         known, held_out = train.parts(rng)
         self.n_items_, self.low_, self.high_, self.mean_ = known.n_items, known.low, known.high, known.mean
         self.centre_, self.spread_ = self.scaling(known)
+        remembered = known if self.reads_ratings else known.take(np.zeros(len(known), dtype=bool))
+        self.known_pairs_, self.known_values_ = self._pairs(remembered.users, remembered.items), remembered.values
         inputs = self.prepare(known)
         params = train_network(
             self._loss,
@@ -125,9 +127,23 @@ class RatingNetwork(Recommender):
         predicted = np.empty(len(users), dtype=np.float64)
         for first in range(0, len(users), BLOCK):
             part = slice(first, first + BLOCK)
-            rows = Rows(users[part], items[part], *self.own_ratings(users[part], items[part]))
+            rows = self._rows(users[part], items[part])
             predicted[part] = _call(type(self).forward, params, inputs, _padded(rows))[: len(rows.users)]
         return np.clip(self.centre_ + self.spread_ * predicted, self.low_, self.high_)
+
+    def _rows(self, users: AnyArray, items: AnyArray) -> Rows:
+        pairs = self._pairs(users, items)
+        place = np.searchsorted(self.known_pairs_, pairs)
+        seen = np.zeros(len(users), dtype=np.float32)
+        inside = place < len(self.known_pairs_)
+        seen[inside] = self.known_pairs_[place[inside]] == pairs[inside]
+        own = np.zeros(len(users), dtype=np.float32)
+        own[seen > 0] = self.known_values_[place[seen > 0]] - self.mean_
+        return Rows(users, items, own, seen)
+
+    def _pairs(self, users: AnyArray, items: AnyArray) -> IntArray:
+        """Return one number a pair, ascending where users and items do."""
+        return users.astype(np.int64) * self.n_items_ + items
 
     def _rmse(self, held_out: Interactions, inputs: Params, params: Params) -> float:
         predicted = self._predict(params, self.inputs_of(params, inputs), held_out.users, held_out.items)
