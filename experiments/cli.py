@@ -67,7 +67,7 @@ def tune(
 ) -> None:
     """Tune detectors on labelled rounds (without a round, on an embedded course), or recommenders on a log."""
     from anomaly_lab.ratings.readers import read_rounds
-    from anomaly_lab.tasks.registry import RECOMMENDING
+    from anomaly_lab.tasks.names import RECOMMENDING
     from experiments import show
     from experiments.asked_log import read_asked_log, recommend_next, take_task
     from experiments.config import read_config

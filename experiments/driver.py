@@ -12,7 +12,7 @@ from typing import Any
 from anomaly_lab.errors import StoreError
 from anomaly_lab.evaluation.recommending import RecommenderResult
 from anomaly_lab.registry import MODELS
-from anomaly_lab.tasks.fake_users import FakeUsers
+from anomaly_lab.tasks.names import FAKE_USERS
 from experiments.executors import Executor, make_executor
 from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
@@ -137,7 +137,7 @@ class Driver:
             self._check_runs(self.contestants[-1])
 
     def _spec(self, name: str, model: type) -> RunSpec:
-        if self.bench.question.task.name != FakeUsers.name:
+        if self.bench.question.task.name != FAKE_USERS:
             return self._recommender_spec(name, model)
         own = getattr(model, "families", None)
         team, inductive = self.bench.features.team, self.bench.features.inductive
@@ -279,7 +279,7 @@ class Driver:
         self.report(f"{one.spec.detector} {proposal.number}: {primary.upper()} {outcome.result.metrics[primary]:.3f}")
 
     def _winners(self, executor: Executor) -> None:
-        if self.bench.question.task.name != FakeUsers.name:  # recommenders have no further protocols
+        if self.bench.question.task.name != FAKE_USERS:  # recommenders have no further protocols
             return
         best = [(one, one.study.best) for one in self.contestants]
         winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]

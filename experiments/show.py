@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from anomaly_lab.registry import Registry
-from anomaly_lab.tasks.fake_users import FakeUsers
+from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.figures import figures_of
 from tracking.leaderboard import Board
 
@@ -89,7 +89,7 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def board_view(board: Board) -> pd.DataFrame:
     """Return a board as it is read: intervals in one column, empty columns left out, chance as a last row."""
-    if board.task != FakeUsers.name:
+    if board.task != FAKE_USERS:
         return recommender_view(board)
     table = board.table.copy()
     table["interval"] = [f"{low:.3f}-{high:.3f}" for low, high in zip(table["auc_low"], table["auc_high"], strict=True)]

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from anomaly_lab.tasks.fake_users import FakeUsers
-from anomaly_lab.tasks.implicit_ranking import ImplicitRanking
-from anomaly_lab.tasks.rating_prediction import RatingPrediction
+from anomaly_lab.tasks.names import FAKE_USERS, IMPLICIT_RANKING, RATING_PREDICTION
 
 
 @dataclass(frozen=True)
@@ -81,7 +79,7 @@ _RANKINGS = Figures(
 """,
 )
 
-_BY_TASK = {FakeUsers.name: _DETECTORS, RatingPrediction.name: _RATINGS, ImplicitRanking.name: _RANKINGS}
+_BY_TASK = {FAKE_USERS: _DETECTORS, RATING_PREDICTION: _RATINGS, IMPLICIT_RANKING: _RANKINGS}
 
 
 def figures_of(task: str) -> Figures:

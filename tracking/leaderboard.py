@@ -10,7 +10,7 @@ import pandas as pd
 
 from anomaly_lab.errors import StoreError
 from anomaly_lab.ranking import Contender, rank
-from anomaly_lab.tasks.fake_users import FakeUsers
+from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.partial import leader_by_round, unranked
 from tracking.read import read_runs
 from tracking.recommender_board import OF_RECOMMENDERS, rank_recommenders
@@ -88,7 +88,7 @@ class Board:
     table: pd.DataFrame
     others: pd.DataFrame
     fake_share: float = 0.5
-    task: str = FakeUsers.name
+    task: str = FAKE_USERS
 
     @property
     def notes(self) -> list[str]:
@@ -144,7 +144,7 @@ def leaderboard(
     others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
     title = str(asked.loc[chosen, "title"])
     protocol = str(asked.loc[chosen, "protocol"])
-    if (asks := str(asked.loc[chosen, "task"])) != FakeUsers.name:
+    if (asks := str(asked.loc[chosen, "task"])) != FAKE_USERS:
         table = rank_recommenders(mine, asks, all_runs=all_runs)
         return Board(title, chosen, protocol, table, others, float("nan"), asks)
     share = float(mine["fake_share"].astype(float).iloc[0])

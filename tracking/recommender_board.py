@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from anomaly_lab.tasks.base import Task
-from anomaly_lab.tasks.implicit_ranking import ImplicitRanking
-from anomaly_lab.tasks.rating_prediction import RatingPrediction
+from anomaly_lab.tasks.names import RECOMMENDING
 from tracking.figures import figures_of
 
-TASKS: dict[str, Task] = {task.name: task for task in (RatingPrediction(), ImplicitRanking())}
 OF_RECOMMENDERS = (
-    *dict.fromkeys(name for task in TASKS for name in (*figures_of(task).measures[1:], "epochs")),
+    *dict.fromkeys(name for task in RECOMMENDING for name in (*figures_of(task).measures[1:], "epochs")),
     "rmse",
     "rmse_low",
     "rmse_high",
@@ -37,7 +34,9 @@ def rank_recommenders(runs: pd.DataFrame, task: str, *, all_runs: bool = False) 
         Best first: ``rank``, ``model``, the primary metric with ``_low`` and ``_high``, the other metrics, ``epochs``,
         ``runs`` (how many it was selected from), ``seconds``, ``why``, ``baseline``, ``run_id``, ``store``.
     """
-    asked = TASKS[task]
+    from anomaly_lab.tasks.registry import make_task
+
+    asked = make_task(task)
     primary, tie_breaker = asked.primary, asked.tie_breaker
     tries = runs.groupby("detector")["run_id"].transform("size")
     runs = runs.assign(runs=1 if all_runs else tries, trial=pd.to_numeric(runs["trial"]))

@@ -14,6 +14,7 @@ from anomaly_lab.evaluation.metrics import MetricSpec
 from anomaly_lab.ratings.labels import Labels, Round
 from anomaly_lab.ratings.pool import RatingPool, pool
 from anomaly_lab.tasks.kind_out import leave_kind_out
+from anomaly_lab.tasks.names import FAKE_USERS
 from anomaly_lab.types import IntArray
 
 PROTOCOLS = {
@@ -36,7 +37,7 @@ OF_SEVERAL_ROUNDS = 3
 class FakeUsers:
     """Ask which users' ratings were generated rather than lived."""
 
-    name: ClassVar[str] = "fake-users"
+    name: ClassVar[str] = FAKE_USERS
     version: ClassVar[int] = 2  # F1 at another threshold and in-round in three parts since 1: not to be ranked together
     outputs: ClassVar[int] = 1
     primary: ClassVar[MetricSpec] = MetricSpec("auc", "maximize", "area under the ROC curve, mean over query rounds")

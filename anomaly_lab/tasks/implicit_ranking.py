@@ -14,6 +14,7 @@ from anomaly_lab.evaluation.recommender_folds import RankingFold
 from anomaly_lab.ratings.interactions import Interactions, interactions
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.tasks.logs import known_protocol, one_log, seeded, settings_of
+from anomaly_lab.tasks.names import IMPLICIT_RANKING
 from anomaly_lab.types import AnyArray, IntArray
 
 HIGH = 0.75
@@ -41,7 +42,7 @@ class ImplicitRanking:
         Of every draw.
     """
 
-    name: ClassVar[str] = "implicit-ranking"
+    name: ClassVar[str] = IMPLICIT_RANKING
     version: ClassVar[int] = 1
     primary: ClassVar[MetricSpec] = MetricSpec("auc", "maximize", "mean of users' areas under the ROC curve")
     tie_breaker: ClassVar[MetricSpec] = MetricSpec("ndcg", "maximize", "normalised discounted cumulative gain")

@@ -17,6 +17,7 @@ from anomaly_lab.ratings.interactions import Interactions, interactions
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.tasks.coverage import TEST, TRAIN, VALIDATION, coverage_parts, dense_enough
 from anomaly_lab.tasks.logs import known_protocol, one_log, seeded, settings_of
+from anomaly_lab.tasks.names import RATING_PREDICTION
 from anomaly_lab.types import BoolArray
 
 
@@ -36,7 +37,7 @@ class RatingPrediction:
         Of every draw.
     """
 
-    name: ClassVar[str] = "rating-prediction"
+    name: ClassVar[str] = RATING_PREDICTION
     version: ClassVar[int] = 1
     primary: ClassVar[MetricSpec] = MetricSpec("rmse", "minimize", "root mean squared error, mean over folds")
     tie_breaker: ClassVar[MetricSpec] = MetricSpec("mae", "minimize", "mean absolute error, mean over folds")

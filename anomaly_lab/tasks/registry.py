@@ -13,8 +13,6 @@ from anomaly_lab.tasks.implicit_ranking import ImplicitRanking
 from anomaly_lab.tasks.rating_prediction import RatingPrediction
 
 TASKS: dict[str, type[Any]] = {task.name: task for task in (FakeUsers, RatingPrediction, ImplicitRanking)}
-RECOMMENDING = (RatingPrediction.name, ImplicitRanking.name)
-"""Tasks that are put to one log of ratings without labels."""
 
 
 def make_task(name: str, settings: Mapping[str, str] | None = None) -> Task:
