@@ -23,3 +23,7 @@ class ContractError(LabError, TypeError):
 
 class StoreError(LabError, RuntimeError):
     """The store of runs lacks what was asked for."""
+
+
+class FetchError(LabError, ConnectionError):
+    """Published data cannot be reached, or the connection broke."""

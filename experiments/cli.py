@@ -10,7 +10,16 @@ from typing import Annotated, Any
 import typer
 
 from anomaly_lab.errors import ConfigError, LabError
-from experiments import cli_ablate, cli_attacks, cli_describe, cli_detect, cli_evaluate, cli_explain, cli_handin
+from experiments import (
+    cli_ablate,
+    cli_attacks,
+    cli_data,
+    cli_describe,
+    cli_detect,
+    cli_evaluate,
+    cli_explain,
+    cli_handin,
+)
 from experiments.options import (
     AsJson,
     Columns,
@@ -198,6 +207,7 @@ def check(name: Annotated[str, typer.Argument(help="A registered detector.")], a
 app.command()(cli_describe.describe)
 app.command()(cli_explain.explain)
 app.command()(cli_detect.detect)
+app.add_typer(cli_data.app, name="data")
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 import os
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import partial
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 from hypothesis import settings
+from publisher import Publisher, publishing
 
 settings.register_profile("lab", deadline=None)  # a busy machine is no failure
 settings.load_profile("lab")
@@ -112,3 +113,11 @@ def tiny_lab(tiny_rounds, shared, template, copy_lab) -> Path:
         tune(rounds, detectors=["mahalanobis", "logistic-regression"], trials=2, jobs=1, store=store)
 
     return shared("tiny_lab", fill)
+
+
+@pytest.fixture
+def publisher(monkeypatch) -> Iterator[Publisher]:
+    """A publisher of data on this machine, reached directly."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    with publishing() as publisher:
+        yield publisher
