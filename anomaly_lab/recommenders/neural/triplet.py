@@ -34,6 +34,9 @@ class TripletRecommender(Recommender):
         Whether candidates are drawn from all items alike or by how often they are rated.
     candidates : int
         How many are drawn for a triplet.
+    history : int
+        How many of the user's other items are drawn for a triplet: the mean of their vectors is added to the user's
+        own, as by Koren (2008). With 0 a user has the own vector only.
     metadata : bool
         Whether a vector for each genre, where genres are known, is added to an item's own.
     """
@@ -45,6 +48,7 @@ class TripletRecommender(Recommender):
     margin: Annotated[float, FloatDistribution(0.05, 1.0)] = 0.5
     negatives: Annotated[str, CategoricalDistribution(["uniform", "popularity"])] = "uniform"
     candidates: Annotated[int, IntDistribution(1, 16, log=True)] = 4
+    history: Annotated[int, IntDistribution(0, 64)] = 20
     metadata: Annotated[bool, CategoricalDistribution([False, True])] = False
     learning_rate: Annotated[float, FloatDistribution(1e-4, 0.1, log=True)] = 0.003
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
@@ -62,13 +66,13 @@ class TripletRecommender(Recommender):
             self._start(known, rng),
             (known.users, known.items),
             inputs=self._inputs(known),
-            validate=_Validation(known, held_out, rng),
+            validate=_Validation(known, held_out, rng, with_history=self.history > 0),
             schedule=Schedule(optax.adam(self.learning_rate), self.batch_size, self.max_epochs, self.patience),
             report=train.report,
             rng=rng,
         )
-        users, items = _vectors({**params, "user": _with_mean(params["user"], known.user_counts)}, _genres(known))
-        self.users_, self.items_ = np.array(users), np.array(items)
+        trained = {**params, "user": _with_mean(params["user"], known.user_counts)}
+        self.users_, self.items_ = _vectors(trained, known, with_history=self.history > 0)
         return self
 
     def rank(self, users: AnyArray) -> FloatArray:
@@ -99,19 +103,32 @@ class TripletRecommender(Recommender):
             drawn = jax.random.randint(key, shape, 0, len(params["item"]))
         else:
             drawn = inputs["rated"][jax.random.randint(key, shape, 0, len(inputs["rated"]))]
-        user = unit(params["user"][users])
+        user = unit(params["user"][users] + self._history(params, inputs, batch, key))
         nearness = jnp.einsum("bf,bkf->bk", user, _item(params, inputs["genres"], drawn))
         nearness = jnp.where(_has_rated(inputs, users, drawn), -jnp.inf, nearness).max(axis=1)
         wanted = jnp.sum(user * _item(params, inputs["genres"], items), axis=1)
         return jnp.mean(jax.nn.relu(self.margin - wanted + nearness))
 
+    def _history(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
+        """Return the mean vector of some of the user's items, the triplet's own left out."""
+        if self.history == 0:
+            return 0.0
+        users, items = batch
+        first, last = inputs["starts"][users][:, None], inputs["starts"][users + 1][:, None]
+        drawn = inputs["rated"][jax.random.randint(jax.random.fold_in(key, 1), (len(users), self.history), first, last)]
+        counts = (drawn != items[:, None])[:, :, None]
+        vectors = _item(params, inputs["genres"], drawn)
+        return jnp.sum(vectors * counts, axis=1) / jnp.maximum(jnp.sum(counts, axis=1), 1)
+
 
 class _Validation:
     """Share of held-out positives and random negatives that stand in the wrong order: one less the AUC."""
 
-    def __init__(self, known: Interactions, held_out: Interactions, rng: np.random.Generator) -> None:
+    def __init__(
+        self, known: Interactions, held_out: Interactions, rng: np.random.Generator, *, with_history: bool
+    ) -> None:
         negatives = rng.integers(0, known.n_items, (len(held_out), NEGATIVES_PER_POSITIVE))
-        self.genres = _genres(known)
+        self.known, self.with_history = known, with_history
         self.users, self.positives, self.negatives = held_out.users, held_out.items, negatives
         keys = known.users.astype(np.int64) * known.n_items + known.items
         of_user = held_out.users.astype(np.int64)[:, None] * known.n_items + negatives
@@ -119,7 +136,7 @@ class _Validation:
 
     def __call__(self, params: Params) -> float:
         """Return the share."""
-        users, items = (np.array(vectors) for vectors in _vectors(params, self.genres))
+        users, items = _vectors(params, self.known, with_history=self.with_history)
         user = users[self.users]
         positive = np.einsum("nf,nf->n", user, items[self.positives])[:, None]
         negative = np.stack([np.einsum("nf,nf->n", user, items[column]) for column in self.negatives.T], axis=1)
@@ -133,9 +150,13 @@ def _item(params: Params, genres: Any, items: Any) -> Any:
     return unit(own + genres[items] @ params["genre"] if "genre" in params else own)
 
 
-def _vectors(params: Params, genres: Any) -> tuple[Any, Any]:
+def _vectors(params: Params, known: Interactions, *, with_history: bool) -> tuple[Float32Array, Float32Array]:
     """Return unit vectors of all users and all items."""
-    return unit(params["user"]), _item(params, genres, slice(None))
+    users, items = np.array(params["user"]), np.array(_item(params, _genres(known), slice(None)))
+    if with_history:
+        counts = np.maximum(known.user_counts, 1)[:, None].astype(np.float32)
+        users += (known.matrix.astype(bool) @ items) / counts
+    return np.array(unit(users)), items
 
 
 def _genres(known: Interactions) -> Float32Array:
