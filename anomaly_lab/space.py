@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, fields
 from typing import Any, get_type_hints
 
@@ -26,6 +26,15 @@ def search_space(model: type) -> dict[str, BaseDistribution]:
             if isinstance(extra, BaseDistribution):
                 space[item.name] = extra
     return space
+
+
+def ends_of_ranges(model: type) -> Iterator[tuple[str, Any]]:
+    """Yield both ends of every range of a model's hyperparameters, and every choice."""
+    for key, distribution in search_space(model).items():
+        if isinstance(distribution, CategoricalDistribution):
+            yield from ((key, choice) for choice in distribution.choices)
+        elif isinstance(distribution, FloatDistribution | IntDistribution):
+            yield from ((key, value) for value in (distribution.low, distribution.high))
 
 
 def defaults(model: type) -> dict[str, Any]:

@@ -15,7 +15,6 @@ from unittest import SkipTest
 
 import numpy as np
 import pandas as pd
-from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import create_trial
 from threadpoolctl import threadpool_limits
 
@@ -29,8 +28,9 @@ from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.pool import pool
 from anomaly_lab.ratings.scale import LIKES, LIKES_WATCHED, STARS, RatingScale
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
-from anomaly_lab.space import defaults, search_space
+from anomaly_lab.space import defaults, ends_of_ranges, search_space
 from anomaly_lab.tasks.fake_users import query_round
+from anomaly_lab.tasks.names import RECOMMENDING
 
 
 class NotApplicable(SkipTest):
@@ -202,17 +202,11 @@ def check_unseen(name: str) -> None:
 def check_ranges(name: str) -> None:
     """Accept both ends of every range, and every choice."""
     fold, store = plain_fold(), FeatureStore(DEFAULT_FAMILIES)
-    for key, distribution in search_space(MODELS.load(name)).items():
-        values: tuple[Any, ...] = ()
-        if isinstance(distribution, CategoricalDistribution):
-            values = tuple(distribution.choices)
-        elif isinstance(distribution, FloatDistribution | IntDistribution):
-            values = (distribution.low, distribution.high)
-        for value in values:
-            try:
-                scores_of(name, fold, {key: value}, store=store)
-            except Exception as error:
-                raise AssertionError(f"{key}={value}: {_told(error)}") from error
+    for key, value in ends_of_ranges(MODELS.load(name)):
+        try:
+            scores_of(name, fold, {key: value}, store=store)
+        except Exception as error:
+            raise AssertionError(f"{key}={value}: {_told(error)}") from error
 
 
 def check_kinds(name: str) -> None:
@@ -282,8 +276,16 @@ def check_model(name: str) -> pd.DataFrame:
     PluginError
         If the model cannot be imported.
     """
-    MODELS.load(name)
-    return pd.DataFrame([_outcome(check, name) for check in CHECKS], columns=["check", "passed", "detail"])
+    return pd.DataFrame([_outcome(check, name) for check in checks_of(name)], columns=["check", "passed", "detail"])
+
+
+def checks_of(name: str) -> tuple[Callable[[str], None], ...]:
+    """Return the checks of a registered model: a detector's, or a recommender's."""
+    if getattr(MODELS.load(name), "task", None) not in RECOMMENDING:
+        return CHECKS
+    from anomaly_lab.recommender_checks import RECOMMENDER_CHECKS
+
+    return (check_summary, check_parameters, *RECOMMENDER_CHECKS)
 
 
 def _outcome(check: Callable[[str], None], name: str) -> tuple[str, bool, str]:

@@ -19,6 +19,7 @@ from experiments import (
     cli_evaluate,
     cli_explain,
     cli_handin,
+    cli_recommend,
 )
 from experiments.options import (
     AsJson,
@@ -204,6 +205,8 @@ def check(name: Annotated[str, typer.Argument(help="A registered detector.")], a
         raise ConfigError(f"'{name}' fails {int((~table['passed']).sum())} of {len(table)} checks; see above")
 
 
+app.command()(cli_recommend.recommend)
+app.command()(cli_recommend.similar)
 app.command()(cli_describe.describe)
 app.command()(cli_explain.explain)
 app.command()(cli_detect.detect)

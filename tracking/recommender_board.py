@@ -2,10 +2,22 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
 import pandas as pd
 
+from anomaly_lab.errors import StoreError
 from anomaly_lab.tasks.names import RECOMMENDING
 from tracking.figures import figures_of
+from tracking.read import find_run, shown_runs
+from tracking.spec import COMMON_PARAMS
+from tracking.store import PREFIX, Store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 OF_RECOMMENDERS = (
     *dict.fromkeys(name for task in RECOMMENDING for name in (*figures_of(task).measures[1:], "epochs")),
@@ -66,3 +78,84 @@ def _reasons(figures: pd.Series, name: str, best: str) -> list[str]:
         f"{best} {name}" if place == 0 else f"{name} {gap:.4f} behind the one above"
         for place, gap in enumerate(behind.tolist())
     ]
+
+
+@dataclass(frozen=True)
+class RecommenderRun:
+    """A recommender as a run had it.
+
+    Parameters
+    ----------
+    run_id : str
+        The run.
+    name : str
+        Registered name.
+    params : mapping of str to str
+        Its hyperparameters, as recorded.
+    figure : str
+        Its primary metric in words.
+    """
+
+    run_id: str
+    name: str
+    params: Mapping[str, str]
+    figure: str
+
+
+def best_recommender(store: Store, ratings: str) -> RecommenderRun | None:
+    """Return the leader of a board of recommenders on one log, that of implicit-ranking first; None if there is none.
+
+    Parameters
+    ----------
+    store : Store
+        The lab.
+    ratings : str
+        Digest of the log's ratings.
+    """
+    for task in reversed(RECOMMENDING):
+        runs = [run for run in shown_runs(store) if _answers(run, task, ratings)]
+        if not runs:
+            continue
+        newest = max(runs, key=lambda run: run.info.end_time).data.tags[PREFIX + "question"]
+        leader = rank_recommenders(_table([run for run in runs if run.data.tags[PREFIX + "question"] == newest]), task)
+        return recommender_run(store, str(leader["run_id"].iloc[0]))
+    return None
+
+
+def recommender_run(store: Store, run_id: str) -> RecommenderRun:
+    """Return the recommender of a run.
+
+    Raises
+    ------
+    StoreError
+        If there is no such run, or it is one of a detector.
+    """
+    run = find_run(store, run_id)
+    tags = {key.removeprefix(PREFIX): value for key, value in run.data.tags.items()}
+    if tags["task"] not in RECOMMENDING:
+        raise StoreError(f"run {run_id[:8]} ({tags['detector']}) must be of a recommender, found one of a detector")
+    primary = figures_of(tags["task"]).measures[0]
+    params = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
+    figure = f"{primary.upper()} {run.data.metrics[primary]:.3f} on {tags['question_title']}"
+    return RecommenderRun(str(run.info.run_id), tags["detector"], params, figure)
+
+
+def _answers(run: Run, task: str, ratings: str) -> bool:
+    tags: dict[str, str] = run.data.tags
+    return tags[PREFIX + "task"] == task and json.loads(tags[PREFIX + "rounds"])[0]["ratings"] == ratings
+
+
+def _table(runs: Sequence[Run]) -> pd.DataFrame:
+    tags = ("detector", "trial", "baseline")
+    rows = [
+        {
+            "run_id": run.info.run_id,
+            "store": "",
+            **{key: run.data.tags[PREFIX + key] for key in tags},
+            **run.data.metrics,
+        }
+        for run in runs
+    ]
+    return pd.DataFrame(rows).reindex(
+        columns=["run_id", "store", *tags, "seconds", *OF_RECOMMENDERS, "auc", "auc_low", "auc_high"]
+    )

@@ -13,15 +13,12 @@ from anomaly_lab.evaluation.result import ScoredFold
 from anomaly_lab.tasks.question import Question
 from tracking.artifacts import artifact_folder, write_artifacts
 from tracking.notes import NOTE, question_note, study_note
-from tracking.spec import RunSpec
+from tracking.spec import COMMON_PARAMS, RunSpec
 from tracking.store import PREFIX, Store
 from tracking.views import detector_view, question_views
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
-
-COMMON_PARAMS = ("detector", "families")
-"""Parameters that runs of every detector have; its own hyperparameters stand beside them."""
 
 
 class Recorder:

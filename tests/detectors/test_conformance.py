@@ -5,8 +5,10 @@ from installing import install
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.registry import MODELS
+from anomaly_lab.tasks.names import RECOMMENDING
 from anomaly_lab.testing import CHECKS, check_model, check_ranges
 
+DETECTORS = [name for name in MODELS.built_in if MODELS.get(name).constant("task") not in RECOMMENDING]
 SLOW_MODELS = ("random-forest", "isolation-forest", "seed-notebook", "next-round", "stacked")
 CASES = [
     pytest.param(
@@ -15,7 +17,7 @@ CASES = [
         id=f"{name}-{check.__name__}",
         marks=[pytest.mark.slow] if name in SLOW_MODELS or check is check_ranges else [],
     )
-    for name in MODELS.built_in
+    for name in DETECTORS
     for check in CHECKS
 ]
 
