@@ -11,7 +11,7 @@ from scipy import sparse
 
 from anomaly_lab.recommenders.base import Training
 from anomaly_lab.recommenders.biases import fit_biases
-from anomaly_lab.recommenders.factors import FactorModel, residuals
+from anomaly_lab.recommenders.factors import FactorModel, residuals, spread
 from anomaly_lab.recommenders.least_squares import normal_equations
 from anomaly_lab.types import Float32Array
 
@@ -44,7 +44,8 @@ class ALSRecommender(FactorModel):
         """Learn biases, then vectors of what they leave."""
         known = train.known
         biases = fit_biases(known)
-        by_user, unit = residuals(known, biases)
+        unit = spread(known, biases)
+        by_user = residuals(known, biases, unit)
         by_item = by_user.T.tocsr()
         items = rng.normal(0, 0.1, (known.n_items, self.n_factors)).astype(np.float32)
         for _ in range(self.sweeps):

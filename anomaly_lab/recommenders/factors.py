@@ -15,29 +15,30 @@ from anomaly_lab.types import AnyArray, Float32Array, FloatArray
 NUMBERS_AT_ONCE = 2**24
 
 
-def residuals(known: Interactions, biases: Biases) -> tuple[sparse.csr_array, float]:
-    """Return what biases leave of the ratings, in units of its standard deviation, and that deviation.
+def spread(known: Interactions, biases: Biases) -> float:
+    """Return the standard deviation of what biases leave, in units of the rating; 1 where they leave nothing.
 
-    So no penalty depends on whether ratings go from 0.5 to 5 or from 1 to 10.
+    Measured in it, no penalty or prior depends on whether ratings go from 0.5 to 5 or from 1 to 10.
+    """
+    left = known.values - biases.of(known.users, known.items)
+    return float(left.std()) or 1.0 if len(left) else 1.0
+
+
+def residuals(known: Interactions, biases: Biases, unit: float) -> sparse.csr_array:
+    """Return what biases leave of the ratings, shape (n_users, n_items), float32.
 
     Parameters
     ----------
     known : Interactions
         The ratings.
     biases : Biases
-        Their users' and items'.
-
-    Returns
-    -------
-    residuals : csr_array of shape (n_users, n_items), float32
+        Of their users and items.
     unit : float
-        In units of the rating; 1 where biases leave nothing.
+        What to measure it in.
     """
-    left = (known.values - biases.of(known.users, known.items)).astype(np.float32)
-    unit = float(left.std(dtype=np.float64)) if len(left) else 1.0
-    unit = unit or 1.0
+    left = (known.values - biases.of(known.users, known.items)) / unit
     matrix = known.matrix
-    return sparse.csr_array((left / np.float32(unit), matrix.indices, matrix.indptr), shape=matrix.shape), unit
+    return sparse.csr_array((left.astype(np.float32), matrix.indices, matrix.indptr), shape=matrix.shape)
 
 
 @dataclass
