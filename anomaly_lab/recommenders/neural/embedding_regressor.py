@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.neural.layers import dense, embedding, run_dense
 from anomaly_lab.recommenders.neural.rating_network import RatingNetwork, Rows, squares
-from anomaly_lab.recommenders.neural.training import Params
+from anomaly_lab.recommenders.neural.training import Params, descent
 
 
 @dataclass
@@ -49,10 +48,11 @@ class EmbeddingRegressor(RatingNetwork):
         vectors = jnp.concatenate([params["user"][rows.users], params["item"][rows.items]], axis=1)
         return run_dense(params, "wide", vectors, jax.nn.relu)[:, 0]
 
-    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
-        """Return the embeddings' squares, weighed."""
-        return self.l2 * squares(params, inputs, rows)
+    @staticmethod
+    def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
+        """Return the embeddings' squares."""
+        return squares(params, inputs, rows)
 
     def optimizer(self, n_rows: int) -> Any:
         """Return gradient descent with momentum."""
-        return optax.sgd(self.learning_rate, momentum=self.momentum)
+        return descent(self.learning_rate, self.momentum)

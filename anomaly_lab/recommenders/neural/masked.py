@@ -98,10 +98,11 @@ class MaskedFiltering(RatingNetwork):
             said += run_dense(params, "mlp", jnp.concatenate([user, item], axis=1), leaky)[:, 0]
         return inputs["floor"] + inputs["height"] * jax.nn.sigmoid(said)
 
-    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
-        """Return the squares of biases and encoders, weighed."""
+    @staticmethod
+    def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
+        """Return the squares of biases and encoders."""
         encoders = jnp.sum(params["row_weights"] ** 2) + jnp.sum(params["column_weights"] ** 2)
-        return self.l2 * (squares(params, inputs, rows) + inputs["share"] * encoders)
+        return squares(params, inputs, rows) + inputs["share"] * encoders
 
 
 def _encode(params: Params, inputs: Params, rows: Rows) -> tuple[Any, Any]:

@@ -58,9 +58,10 @@ class NeuralFiltering(RatingNetwork):
             said += run_dense(params, "mlp", vectors, jax.nn.relu)[:, 0]
         return said
 
-    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
-        """Return the squares of biases and embeddings, weighed."""
-        return self.l2 * squares(params, inputs, rows)
+    @staticmethod
+    def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
+        """Return the squares of biases and embeddings."""
+        return squares(params, inputs, rows)
 
 
 @dataclass

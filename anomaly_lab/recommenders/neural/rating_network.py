@@ -9,12 +9,11 @@ from typing import Annotated, Any, ClassVar, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.base import Recommender, Training
-from anomaly_lab.recommenders.neural.training import Params, Schedule, train_network
+from anomaly_lab.recommenders.neural.training import Params, Schedule, adam, train_network
 from anomaly_lab.types import AnyArray, Float32Array, FloatArray, IntArray
 
 BLOCK = 16_384
@@ -50,7 +49,7 @@ class RatingNetwork(Recommender):
     """
 
     learning_rate: Annotated[float, FloatDistribution(1e-4, 0.3, log=True)] = 0.003
-    l2: Annotated[float, FloatDistribution(0.01, 100.0, log=True)] = 5.0
+    l2: Annotated[float, FloatDistribution(0.01, 100.0, log=True)] = 10.0
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
     patience: Annotated[int, IntDistribution(1, 10)] = 3
@@ -76,8 +75,9 @@ class RatingNetwork(Recommender):
         """Return one number a row: what is to be ``(rating - centre_) / spread_``."""
         raise NotImplementedError
 
-    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
-        """Return what is added to a minibatch's mean squared error."""
+    @staticmethod
+    def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
+        """Return what, times `l2`, is added to a minibatch's mean squared error."""
         return 0.0
 
     def scaling(self, known: Interactions) -> tuple[float, float]:
@@ -94,7 +94,7 @@ class RatingNetwork(Recommender):
 
     def optimizer(self, n_rows: int) -> Any:
         """Return what turns gradients into steps."""
-        return optax.adam(self.learning_rate)
+        return adam(self.learning_rate)
 
     def fit(self, train: Training, *, rng: np.random.Generator) -> RatingNetwork:
         """Train on some ratings until others are predicted no better."""
@@ -103,7 +103,12 @@ class RatingNetwork(Recommender):
         self.centre_, self.spread_ = self.scaling(known)
         remembered = known if self.reads_ratings else known.take(np.zeros(len(known), dtype=bool))
         self.known_pairs_, self.known_values_ = self._pairs(remembered.users, remembered.items), remembered.values
-        inputs = self.prepare(known)
+        inputs = {
+            **self.prepare(known),
+            "l2": np.float32(self.l2),
+            "spread": np.float32(self.spread_),
+            "centre_above_mean": np.float32(self.centre_ - self.mean_),
+        }
         params = train_network(
             self._loss,
             self.start(known, rng),
@@ -149,12 +154,14 @@ class RatingNetwork(Recommender):
         predicted = self._predict(params, self.inputs_of(params, inputs), held_out.users, held_out.items)
         return float(np.sqrt(np.mean((predicted - held_out.values) ** 2)))
 
-    def _loss(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
+    @classmethod
+    def _loss(cls, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
+        """Return a minibatch's mean squared error and the penalty: of the class alone, so that it is compiled once."""
         users, items, target = batch
-        own = self.spread_ * target + (self.centre_ - self.mean_)
+        own = inputs["spread"] * target + inputs["centre_above_mean"]
         rows = Rows(users, items, own, jnp.ones_like(own))
-        error = type(self).forward(params, inputs, rows) - target
-        return jnp.mean(error**2) + self.penalty(params, inputs, rows)
+        error = cls.forward(params, inputs, rows) - target
+        return jnp.mean(error**2) + inputs["l2"] * cls.penalty(params, inputs, rows)
 
 
 def squares(params: Params, inputs: Params, rows: Rows) -> Any:
@@ -194,8 +201,8 @@ _call = jax.jit(lambda forward, params, inputs, rows: forward(params, inputs, ro
 
 
 def _padded(rows: Rows) -> Rows:
-    """Return whole blocks, or the next power of two of rows, so that few shapes are compiled."""
-    size = min(BLOCK, 1 << (len(rows.users) - 1).bit_length())
+    """Return a block of a power of two of rows, so that few shapes are compiled."""
+    size = max(1024, 1 << (len(rows.users) - 1).bit_length())
     return Rows(*(np.pad(column, (0, size - len(column))) for column in rows))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import jax
@@ -28,7 +29,7 @@ class Schedule:
     Parameters
     ----------
     optimizer : optax.GradientTransformation
-        Turns gradients into steps.
+        Turns gradients into steps: from `adam` or `descent`.
     batch_size : int
         Rows a step.
     max_epochs : int
@@ -56,10 +57,12 @@ def train_network(
 ) -> dict[str, AnyArray]:
     """Return the parameters of the epoch with the lowest validation figure.
 
+    Networks whose loss and optimizer are equal, and whose columns fill as many batches, share one compilation.
+
     Parameters
     ----------
     loss : callable
-        What a step lowers.
+        What a step lowers; hashable.
     params : dict of ndarray
         Where training starts.
     columns : tuple of ndarray of shape (n_rows, ...)
@@ -77,14 +80,16 @@ def train_network(
     """
     n_rows = len(columns[0])
     batch_size = min(schedule.batch_size, n_rows)
-    epoch_of = _epoch(loss, schedule.optimizer)
+    columns = tuple(_padded(column, batch_size) for column in columns)
     device_columns, device_inputs, params = jax.tree.map(jnp.asarray, (columns, inputs, params))
     state = schedule.optimizer.init(params)
     best, lowest, best_epoch = params, math.inf, 0
     for epoch in range(1, schedule.max_epochs + 1):
         batches = _shuffled(n_rows, batch_size, rng)
         keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), len(batches))
-        params, state, mean_loss = epoch_of(params, state, device_columns, device_inputs, batches, keys)
+        params, state, mean_loss = _run_epoch(
+            loss, schedule.optimizer, params, state, device_columns, device_inputs, batches, keys
+        )
         figures = {"loss": float(mean_loss), "validation": float(validate(params))}
         report(epoch, figures)
         if figures["validation"] < lowest or epoch == 1:
@@ -94,8 +99,9 @@ def train_network(
     return {name: np.array(value) for name, value in best.items()}
 
 
-def decaying(learning_rate: float, decay: float, n_rows: int, batch_size: int) -> Callable[[Any], Any]:
-    """Return a learning rate of ``learning_rate / (1 + decay * epoch)``, epochs from 0.
+@cache
+def adam(learning_rate: float, decay: float = 0.0, steps: int = 1) -> Any:
+    """Return Adam (Kingma and Ba, 2015), the learning rate divided by ``1 + decay * epoch``, epochs from 0.
 
     Parameters
     ----------
@@ -103,11 +109,32 @@ def decaying(learning_rate: float, decay: float, n_rows: int, batch_size: int) -
         Of the first epoch.
     decay : float
         At least 0.
-    n_rows, batch_size : int
-        By which steps are counted as epochs.
+    steps : int
+        In an epoch.
     """
-    steps = -(-n_rows // min(batch_size, n_rows))
-    return lambda step: learning_rate / (1 + decay * (step // steps))
+    return optax.adam(lambda step: learning_rate / (1 + decay * (step // steps)))
+
+
+@cache
+def descent(learning_rate: float, momentum: float = 0.0, decay: float = 0.0, steps: int = 1) -> Any:
+    """Return gradient descent, the learning rate as for `adam`.
+
+    Parameters
+    ----------
+    learning_rate, decay : float
+        As for `adam`.
+    momentum : float
+        In [0, 1).
+    steps : int
+        In an epoch.
+    """
+    return optax.sgd(lambda step: learning_rate / (1 + decay * (step // steps)), momentum=momentum)
+
+
+def _padded(column: AnyArray, batch_size: int) -> AnyArray:
+    """Return a column with zeros that no batch picks, so that its length says no more than the number of batches."""
+    rest = -len(column) % batch_size
+    return np.pad(column, (0, rest)) if rest else column
 
 
 def _shuffled(n_rows: int, batch_size: int, rng: np.random.Generator) -> AnyArray:
@@ -117,19 +144,21 @@ def _shuffled(n_rows: int, batch_size: int, rng: np.random.Generator) -> AnyArra
     return np.resize(order, (n_batches, batch_size))
 
 
-def _epoch(loss: Loss, optimizer: Any) -> Any:
-    """Return one pass over the rows as one compiled scan: a step a minibatch, and the mean of their losses."""
+def _epoch(
+    loss: Loss, optimizer: Any, params: Params, state: Any, columns: Any, inputs: Params, batches: Any, keys: Any
+) -> Any:
+    """Return parameters and state after a step for every minibatch, and the mean of their losses."""
 
-    def epoch(params: Params, state: Any, columns: Any, inputs: Params, batches: Any, keys: Any) -> Any:
-        def step(carry: Any, batch: Any) -> Any:
-            params, state = carry
-            rows, key = batch
-            picked = tuple(column[rows] for column in columns)
-            value, gradient = jax.value_and_grad(loss)(params, inputs, picked, key)
-            updates, state = optimizer.update(gradient, state, params)
-            return (optax.apply_updates(params, updates), state), value
+    def step(carry: Any, batch: Any) -> Any:
+        params, state = carry
+        rows, key = batch
+        picked = tuple(column[rows] for column in columns)
+        value, gradient = jax.value_and_grad(loss)(params, inputs, picked, key)
+        updates, state = optimizer.update(gradient, state, params)
+        return (optax.apply_updates(params, updates), state), value
 
-        (params, state), losses = jax.lax.scan(step, (params, state), (batches, keys))
-        return params, state, losses.mean()
+    (params, state), losses = jax.lax.scan(step, (params, state), (batches, keys))
+    return params, state, losses.mean()
 
-    return jax.jit(epoch)
+
+_run_epoch = jax.jit(_epoch, static_argnums=(0, 1))

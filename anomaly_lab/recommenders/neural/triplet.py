@@ -8,13 +8,12 @@ from typing import Annotated, Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.base import Recommender, Training
 from anomaly_lab.recommenders.neural.layers import embedding, unit
-from anomaly_lab.recommenders.neural.training import Params, Schedule, train_network
+from anomaly_lab.recommenders.neural.training import Params, Schedule, adam, train_network
 from anomaly_lab.types import AnyArray, Float32Array, FloatArray
 
 NEGATIVES_PER_POSITIVE = 20
@@ -49,8 +48,8 @@ class TripletRecommender(Recommender):
     negatives: Annotated[str, CategoricalDistribution(["uniform", "popularity"])] = "uniform"
     candidates: Annotated[int, IntDistribution(1, 16, log=True)] = 4
     history: Annotated[int, IntDistribution(0, 64)] = 20
-    metadata: Annotated[bool, CategoricalDistribution([False, True])] = False
-    learning_rate: Annotated[float, FloatDistribution(1e-4, 0.1, log=True)] = 0.003
+    metadata: Annotated[bool, CategoricalDistribution([False, True])] = True
+    learning_rate: Annotated[float, FloatDistribution(1e-4, 0.1, log=True)] = 0.001
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
     patience: Annotated[int, IntDistribution(1, 10)] = 4
@@ -62,12 +61,12 @@ class TripletRecommender(Recommender):
         known, held_out = train.parts(rng)
         self.n_items_ = known.n_items
         params = train_network(
-            self._loss,
+            _TripletLoss(self.negatives, self.candidates, self.history),
             self._start(known, rng),
             (known.users, known.items),
             inputs=self._inputs(known),
             validate=_Validation(known, held_out, rng, with_history=self.history > 0),
-            schedule=Schedule(optax.adam(self.learning_rate), self.batch_size, self.max_epochs, self.patience),
+            schedule=Schedule(adam(self.learning_rate), self.batch_size, self.max_epochs, self.patience),
             report=train.report,
             rng=rng,
         )
@@ -94,20 +93,32 @@ class TripletRecommender(Recommender):
 
     def _inputs(self, known: Interactions) -> Params:
         starts = np.searchsorted(known.users, np.arange(known.n_users + 1)).astype(np.int32)
-        return {"starts": starts, "rated": known.items, "genres": _genres(known)}
+        return {"starts": starts, "rated": known.items, "genres": _genres(known), "margin": np.float32(self.margin)}
 
-    def _loss(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
+
+@dataclass(frozen=True)
+class _TripletLoss:
+    """Mean of what the hardest negatives come closer than the positives do less the margin."""
+
+    negatives: str
+    candidates: int
+    history: int
+
+    def __call__(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
         users, items = batch
-        shape = (len(users), self.candidates)
-        if self.negatives == "uniform":
-            drawn = jax.random.randint(key, shape, 0, len(params["item"]))
-        else:
-            drawn = inputs["rated"][jax.random.randint(key, shape, 0, len(inputs["rated"]))]
-        user = unit(params["user"][users] + self._history(params, inputs, batch, key))
+        user = unit(params["user"][users] + self._history(params, inputs, batch, jax.random.fold_in(key, 1)))
+        drawn = self._draw(inputs, len(users), key)
         nearness = jnp.einsum("bf,bkf->bk", user, _item(params, inputs["genres"], drawn))
         nearness = jnp.where(_has_rated(inputs, users, drawn), -jnp.inf, nearness).max(axis=1)
         wanted = jnp.sum(user * _item(params, inputs["genres"], items), axis=1)
-        return jnp.mean(jax.nn.relu(self.margin - wanted + nearness))
+        return jnp.mean(jax.nn.relu(inputs["margin"] - wanted + nearness))
+
+    def _draw(self, inputs: Params, n_rows: int, key: Any) -> Any:
+        """Return candidates, shape (n_rows, candidates)."""
+        shape, rated = (n_rows, self.candidates), inputs["rated"]
+        if self.negatives == "uniform":
+            return jax.random.randint(key, shape, 0, len(inputs["genres"]))
+        return rated[jax.random.randint(key, shape, 0, len(rated))]
 
     def _history(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
         """Return the mean vector of some of the user's items, the triplet's own left out."""
@@ -115,7 +126,7 @@ class TripletRecommender(Recommender):
             return 0.0
         users, items = batch
         first, last = inputs["starts"][users][:, None], inputs["starts"][users + 1][:, None]
-        drawn = inputs["rated"][jax.random.randint(jax.random.fold_in(key, 1), (len(users), self.history), first, last)]
+        drawn = inputs["rated"][jax.random.randint(key, (len(users), self.history), first, last)]
         counts = (drawn != items[:, None])[:, :, None]
         vectors = _item(params, inputs["genres"], drawn)
         return jnp.sum(vectors * counts, axis=1) / jnp.maximum(jnp.sum(counts, axis=1), 1)

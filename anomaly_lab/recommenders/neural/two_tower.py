@@ -8,14 +8,13 @@ from typing import Annotated, Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.neural.layers import dense, run_dense, unit
 from anomaly_lab.recommenders.neural.rating_network import RatingNetwork, Rows
-from anomaly_lab.recommenders.neural.training import Params, decaying
+from anomaly_lab.recommenders.neural.training import Params, adam, descent
 from anomaly_lab.types import Float32Array
 
 TOWER = (256, 128, 64, 32)
@@ -99,14 +98,17 @@ class TwoTower(RatingNetwork):
         product = jnp.sum(user * item, axis=1)
         return params["scale"] * product + params["offset"] + means @ params["mean_weights"]
 
-    def penalty(self, params: Params, inputs: Params, rows: Rows) -> Any:
-        """Return the squares of the towers' weights, weighed."""
-        return self.l2 * sum(jnp.sum(value**2) for name, value in params.items() if name.endswith("weights"))
+    @staticmethod
+    def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
+        """Return the squares of the towers' weights."""
+        return sum(jnp.sum(value**2) for name, value in params.items() if name.endswith("weights"))
 
     def optimizer(self, n_rows: int) -> Any:
         """Return Adam or gradient descent, with a learning rate that falls."""
-        rate = decaying(self.learning_rate, self.decay, n_rows, self.batch_size)
-        return optax.adam(rate) if self.optimiser == "adam" else optax.sgd(rate)
+        steps = -(-n_rows // min(self.batch_size, n_rows))
+        if self.optimiser == "adam":
+            return adam(self.learning_rate, self.decay, steps)
+        return descent(self.learning_rate, decay=self.decay, steps=steps)
 
 
 def _genres(known: Interactions) -> Float32Array:
