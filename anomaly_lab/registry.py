@@ -17,6 +17,8 @@ from typing import Any
 from anomaly_lab.errors import ConfigError, PluginError
 
 BUILT_IN = "built-in"
+EXTRAS: Mapping[str, tuple[str, ...]] = {"neural": ("jax", "optax")}
+"""What must be importable for models whose literal ``extra`` names it."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +45,11 @@ class Entry:
         Raises
         ------
         PluginError
-            If the module or the attribute cannot be imported; the message says whose it is.
+            If the module or the attribute cannot be imported; the message says whose it is, or which command installs
+            the extra it needs.
         """
         module, _, attribute = self.target.partition(":")
+        self._check_extra()
         try:
             return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a plugin may fail in any way while it is imported
@@ -53,6 +57,16 @@ class Entry:
                 f"'{self.name}' ({self.target}, from {self.origin}) cannot be loaded: "
                 f"{type(error).__name__}: {error}; mend or uninstall it"
             ) from error
+
+    def _check_extra(self) -> None:
+        """Raise `PluginError` if the packages of the built-in model's ``extra`` are missing."""
+        extra = self.constant("extra") if self.origin == BUILT_IN else None
+        missing = [name for name in EXTRAS.get(str(extra), ()) if importlib.util.find_spec(name) is None]
+        if missing:
+            raise PluginError(
+                f"'{self.name}' needs {' and '.join(missing)}, found nothing of that name; "
+                f"install with: pip install 'anomaly-lab[{extra}]'"
+            )
 
     @cached_property
     def _definition(self) -> ast.ClassDef | ast.FunctionDef:
@@ -178,6 +192,15 @@ MODELS = Registry(
         "gaussian-mixture": "anomaly_lab.detectors.gaussian_mixture:GaussianMixtureDetector",
         "stacked": "anomaly_lab.detectors.stacked:StackedDetector",
         "seed-notebook": "anomaly_lab.detectors.seed_notebook:SeedNotebookDetector",
+        "embedding-regressor": "anomaly_lab.recommenders.neural.embedding_regressor:EmbeddingRegressor",
+        "neumf": "anomaly_lab.recommenders.neural.neumf:NeuMF",
+        "gmf": "anomaly_lab.recommenders.neural.neumf:GMF",
+        "neural-mlp": "anomaly_lab.recommenders.neural.neumf:NeuralMLP",
+        "neumf-masked": "anomaly_lab.recommenders.neural.masked:MaskedNeuMF",
+        "gmf-masked": "anomaly_lab.recommenders.neural.masked:MaskedGMF",
+        "mlp-masked": "anomaly_lab.recommenders.neural.masked:MaskedMLP",
+        "two-tower": "anomaly_lab.recommenders.neural.two_tower:TwoTower",
+        "triplet": "anomaly_lab.recommenders.neural.triplet:TripletRecommender",
     },
 )
 

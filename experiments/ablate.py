@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from anomaly_lab.errors import ConfigError, StoreError
+from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.evaluation.variants import WHOLE, Variant, variants
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.labels import Round
@@ -172,7 +173,7 @@ class _Run:
     def _record(self, key: str, seed: int, outcome: Outcome) -> str:
         """Write what came of a run and return a line about it."""
         variant, started = self.variants[key], outcome.started
-        if outcome.result is not None:
+        if isinstance(outcome.result, RunResult):
             self.ablation.record(variant, key, outcome.result, started=started)
             return f"{variant.name}, seed {seed}: AUC {outcome.result.metrics['auc']:.3f}"
         error = self.failures[variant.name] = outcome.error or "failed"

@@ -25,9 +25,13 @@ from experiments.options import (
     Columns,
     Families,
     Inductive,
+    Items,
+    Log,
     Rounds,
     Scale,
     StoreFolder,
+    TaskName,
+    TaskOptions,
     TeamFile,
     pairs,
     scale_of,
@@ -63,12 +67,18 @@ def tune(
     features: TeamFile = None,
     scale: Scale = None,
     columns: Columns = None,
+    task: TaskName = None,
+    ratings: Log = None,
+    items: Items = None,
+    task_option: TaskOptions = None,
     config: Annotated[Path | None, typer.Option(help="Settings from a TOML file; options win over it.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Tune detectors on labelled rounds; without a round, on an embedded course."""
+    """Tune detectors on labelled rounds (without a round, on an embedded course), or recommenders on a log."""
     from anomaly_lab.ratings.readers import read_rounds
+    from anomaly_lab.tasks.names import RECOMMENDING
     from experiments import show
+    from experiments.asked_log import read_asked_log, recommend_next, take_task
     from experiments.config import read_config
     from experiments.progress import progress_report
     from experiments.tune import check_settings
@@ -89,21 +99,27 @@ def tune(
         "inductive": inductive,
         "features": str(features) if features else None,
         "scale": scale,
+        "task": task,
+        "ratings": str(ratings) if ratings else None,
+        "items": str(items) if items else None,
+        "task_options": task_option,
     }
     settings = read_config(config) if config else {}
     settings |= {key: value for key, value in given.items() if value is not None}
+    settings |= take_task(settings)
     check_settings(**settings)
     folder = Path(settings.get("store", "lab"))
-    paths = settings.pop("rounds", None)
+    paths, how = settings.pop("rounds", None), _reading(settings, columns)
     course = None
-    if not paths:
-        course = _embedded_course(folder)
-        paths = course[:3]
-    labelled = read_rounds(
-        paths, scale=scale_of(settings.pop("scale", None)), columns=pairs(columns) or None, require_labels=True
-    )
+    if settings["task"].name in RECOMMENDING:
+        rounds_read = read_asked_log(settings, paths, **how)
+    else:
+        if not paths:
+            course = _embedded_course(folder)
+            paths = course[:3]
+        rounds_read = read_rounds(paths, require_labels=True, **how)
     with progress_report() as report:
-        tuned = run_tune(labelled, report=report, **settings)
+        tuned = run_tune(rounds_read, report=report, **settings)
     if as_json:
         typer.echo(
             show.to_json(
@@ -121,7 +137,10 @@ def tune(
         typer.echo(f"failed: {name}: {error}", err=True)
     if tuned.interrupted:
         typer.echo("Ended early; every finished trial is kept. The same command goes on from here.", err=True)
-    _next_steps(tuned.expected, folder, course)
+    if settings["task"].name in RECOMMENDING:
+        typer.echo(recommend_next(rounds_read[0], folder))
+    else:
+        _next_steps(tuned.expected, folder, course)
 
 
 @app.command()
@@ -213,6 +232,11 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _reading(settings: dict[str, Any], columns: list[str] | None) -> dict[str, Any]:
+    """Return how files are to be read."""
+    return {"scale": scale_of(settings.pop("scale", None)), "columns": pairs(columns) or None}
 
 
 def _embedded_course(folder: Path) -> list[Path]:

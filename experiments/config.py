@@ -23,6 +23,10 @@ KNOWN: dict[str, type | tuple[type, ...]] = {
     "kind_out": bool,
     "scale": str,
     "store": str,
+    "task": str,
+    "ratings": str,
+    "items": str,
+    "task_options": list,
 }
 
 
@@ -52,7 +56,7 @@ def read_config(path: Path) -> dict[str, Any]:
 
 def _resolve(settings: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     resolved = dict(settings)
-    for key in ("features", "store"):
+    for key in ("features", "store", "ratings", "items"):
         if key in resolved:
             resolved[key] = str(folder / resolved[key])
     if "rounds" in resolved:

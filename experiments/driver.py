@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from anomaly_lab.errors import StoreError
+from anomaly_lab.evaluation.recommending import RecommenderResult
 from anomaly_lab.registry import MODELS
+from anomaly_lab.tasks.names import FAKE_USERS
 from experiments.executors import Executor, make_executor
 from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
@@ -127,13 +129,16 @@ class Driver:
         storage = open_journal(self.store.journal)
         for name, model in self.models.items():
             spec = specs[name]
-            study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials)
+            task = self.bench.question.task
+            study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials, task=task)
             with interrupts_deferred():  # a parent run that was opened is among those that are closed
                 parent, written = self.recorder.start_study(spec), self.recorder.finished_trials(spec.study)
                 self.contestants.append(Contestant(spec, study, parent, written))
             self._check_runs(self.contestants[-1])
 
     def _spec(self, name: str, model: type) -> RunSpec:
+        if self.bench.question.task.name != FAKE_USERS:
+            return self._recommender_spec(name, model)
         own = getattr(model, "families", None)
         team, inductive = self.bench.features.team, self.bench.features.inductive
         families = self.bench.features.seen(own) + (() if own or team is None else (f"team {team.digest[:8]}",))
@@ -149,6 +154,19 @@ class Driver:
             home=self.store.home,
             inductive=inductive,
             extra={} if team is None else {"team_features": team.source},
+        )
+
+    def _recommender_spec(self, name: str, model: type) -> RunSpec:
+        question = self.bench.question
+        return RunSpec(
+            question,
+            name,
+            kind=getattr(model, "kind", "other"),
+            families=(),
+            origin=MODELS.get(name).origin,
+            baseline=getattr(model, "baseline", False),
+            study=study_name(name, model, question.fingerprint, (), self.seed),
+            home=self.store.home,
         )
 
     def _hold(self, locks: ExitStack, study: str) -> None:
@@ -231,7 +249,8 @@ class Driver:
 
     def _job(self, one: Contestant, proposal: Proposal) -> Job:
         seed = self.seed * 100_003 + proposal.number
-        return Job(one.spec.detector, proposal.params, seed, self.bench.question.protocol)
+        bar = one.study.bar(proposal.number) or None
+        return Job(one.spec.detector, proposal.params, seed, self.bench.question.protocol, bar=bar)
 
     def _finish(self, one: Contestant, proposal: Proposal, outcome: Outcome) -> None:
         about: dict[str, Any] = {
@@ -240,6 +259,11 @@ class Driver:
             "params": proposal.params,
             "started": outcome.started,
         }
+        if outcome.behind is not None:
+            self.recorder.record_behind(one.spec, outcome.error or "", outcome.behind, **about)
+            one.study.tell_behind(proposal.number, outcome.behind)
+            self.report(f"{one.spec.detector} {proposal.number}: {outcome.error}")
+            return
         if outcome.result is None:
             error = outcome.error or "failed"
             self.recorder.record_failure(one.spec, error, **about)
@@ -248,10 +272,15 @@ class Driver:
             return
         self._seconds[one.spec.detector] = outcome.result.metrics["seconds"]
         run_id = self.recorder.record(one.spec, outcome.result, **about)
+        if isinstance(outcome.result, RecommenderResult):
+            one.study.report(proposal.number, outcome.result.validation)
         one.study.tell(proposal.number, outcome.result.metrics, run_id)
-        self.report(f"{one.spec.detector} {proposal.number}: AUC {outcome.result.metrics['auc']:.3f}")
+        primary = one.study.task.primary.name
+        self.report(f"{one.spec.detector} {proposal.number}: {primary.upper()} {outcome.result.metrics[primary]:.3f}")
 
     def _winners(self, executor: Executor) -> None:
+        if self.bench.question.task.name != FAKE_USERS:  # recommenders have no further protocols
+            return
         best = [(one, one.study.best) for one in self.contestants]
         winners = [Winner(one.study.run_id(trial.number), self._job(one, trial)) for one, trial in best if trial]
         runs: FoldRuns[tuple[Winner, Job]] = FoldRuns(executor, self.bench, ahead=True)

@@ -30,6 +30,16 @@ Inductive = Annotated[
 TeamFile = Annotated[
     Path | None, typer.Option("--features", help="Your own features: Parquet or CSV with a column user.")
 ]
+TaskName = Annotated[
+    str | None, typer.Option("--task", help="fake-users, rating-prediction or implicit-ranking.  [default: fake-users]")
+]
+Log = Annotated[
+    Path | None, typer.Option("--ratings", help="For recommenders: a log of ratings, or the folder that holds it.")
+]
+Items = Annotated[Path | None, typer.Option("--items", help="A table of the items.  [default: the one beside the log]")]
+TaskOptions = Annotated[
+    list[str] | None, typer.Option("--task-option", help="A setting of the task: name=value; repeatable.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 RunId = Annotated[str | None, typer.Option("--run", help="A run's id, or the beginning of one.")]
 

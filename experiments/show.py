@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from anomaly_lab.registry import Registry
+from anomaly_lab.tasks.names import FAKE_USERS
+from tracking.figures import figures_of
 from tracking.leaderboard import Board
 
 HEADINGS = {
@@ -32,6 +34,8 @@ HEADINGS = {
     "seconds": "s",
     "why": "why this rank",
 }
+SHORT = ("rmse", "mae", "auc", "ndcg")
+"""Metrics that are called by their initials."""
 OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "auc_worst_kind", "real_auc")
 """Shown only where some run has them."""
 
@@ -85,6 +89,8 @@ def records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 def board_view(board: Board) -> pd.DataFrame:
     """Return a board as it is read: intervals in one column, empty columns left out, chance as a last row."""
+    if board.task != FAKE_USERS:
+        return recommender_view(board)
     table = board.table.copy()
     table["interval"] = [f"{low:.3f}-{high:.3f}" for low, high in zip(table["auc_low"], table["auc_high"], strict=True)]
     table["detector"] = table["detector"] + table["baseline"].map({True: " (baseline)", False: ""})
@@ -93,6 +99,19 @@ def board_view(board: Board) -> pd.DataFrame:
     text = table[keep].astype(object)
     view = pd.concat([text, pd.DataFrame([chance | _flag_everyone(board)])], ignore_index=True)[keep]
     return view.rename(columns=HEADINGS)
+
+
+def recommender_view(board: Board) -> pd.DataFrame:
+    """Return a board of recommenders as it is read: intervals in one column, what no run has left out."""
+    table, figures = board.table.copy(), figures_of(board.task)
+    primary = figures.measures[0]
+    bounds = zip(table[f"{primary}_low"], table[f"{primary}_high"], strict=True)
+    table["95 %"] = [f"{low:.3f}-{high:.3f}" for low, high in bounds]
+    table["model"] = table["model"] + table["baseline"].map({True: " (baseline)", False: ""})
+    headings = {name: name.upper() if name in SHORT else name.replace("_", " ") for name in figures.measures}
+    columns = ["rank", "model", primary, "95 %", *figures.measures[1:], "epochs", "runs", "seconds", "why"]
+    columns = [name for name in columns if table[name].notna().any()]
+    return table[columns].rename(columns=HEADINGS | headings | {"model": "model", "why": "why this rank"})
 
 
 def print_board(board: Board) -> None:

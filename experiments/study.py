@@ -16,6 +16,8 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from anomaly_lab.provenance import code_of
 from anomaly_lab.space import defaults, search_space
+from anomaly_lab.tasks.base import Task
+from anomaly_lab.tasks.fake_users import FakeUsers
 
 BATCH = 4
 STARTUP_TRIALS = 5
@@ -62,17 +64,26 @@ class DetectorStudy:
         Of the proposals.
     n_trials : int
         How many trials are wanted in all; a model without a search space is run once.
+    task : Task, optional
+        Whose primary metric is sought and whose tie-breaker decides between equals; fake users by default.
     """
 
-    def __init__(self, name: str, model: type, storage: BaseStorage, *, seed: int, n_trials: int) -> None:
+    def __init__(
+        self, name: str, model: type, storage: BaseStorage, *, seed: int, n_trials: int, task: Task | None = None
+    ) -> None:
         self.name = name
+        self.task: Task = task or FakeUsers()
         self.seed = seed
         self.space: dict[str, BaseDistribution] = search_space(model)
         self.n_trials = n_trials if self.space else 1
         self.defaults = defaults(model)
         self.lost: set[int] = set()
         self.study = optuna.create_study(
-            storage=storage, study_name=name, direction="maximize", load_if_exists=True, sampler=TPESampler(seed=seed)
+            storage=storage,
+            study_name=name,
+            direction=self.task.primary.direction,
+            load_if_exists=True,
+            sampler=TPESampler(seed=seed),
         )
 
     @property
@@ -99,7 +110,7 @@ class DetectorStudy:
     @property
     def best(self) -> Proposal | None:
         """The best finished trial; of equals the one with the better tie-breaker, of these the earliest."""
-        best = max(self.finished, key=lambda t: (t.value, t.user_attrs[TIE_BREAKER], -t.number), default=None)
+        best = max(self.finished, key=self._worth, default=None)
         return None if best is None else self._proposal(best.number, best.params)
 
     @property
@@ -107,6 +118,11 @@ class DetectorStudy:
         """Why the last failed trial failed, None if none did."""
         errors = [str(t.user_attrs[ERROR]) for t in self.trials if ERROR in t.user_attrs]
         return errors[-1] if errors else None
+
+    def _worth(self, trial: FrozenTrial) -> tuple[float, float, int]:
+        assert trial.value is not None
+        value, tie_breaker = trial.value, float(trial.user_attrs[TIE_BREAKER])
+        return self.task.primary.gain(value), self.task.tie_breaker.gain(tie_breaker), -trial.number
 
     def next_batch(self) -> list[Proposal]:
         """Ask for what the present batch lacks, or for the next one if every trial is told; empty if none is left."""
@@ -122,10 +138,41 @@ class DetectorStudy:
         return [self._proposal(number, params) for number, params in enumerate(fresh, start=len(asked))]
 
     def tell(self, number: int, metrics: Mapping[str, float], run_id: str) -> None:
-        """Tell the AUC of a trial, the F1 that breaks its ties, and which run holds its results."""
+        """Tell the primary metric of a trial, the one that breaks its ties, and which run holds its results."""
         self._set_attribute(number, RUN_ID, run_id)
-        self._set_attribute(number, TIE_BREAKER, metrics["f1"])
-        self.study.tell(number, metrics["auc"])
+        self._set_attribute(number, TIE_BREAKER, metrics[self.task.tie_breaker.name])
+        self.study.tell(number, metrics[self.task.primary.name])
+
+    def report(self, number: int, validation: Mapping[int, float]) -> None:
+        """Report the validation figure of a trial's epochs, the lower the better."""
+        trial_id = self.trials[number]._trial_id
+        for epoch, value in validation.items():
+            self.study._storage.set_trial_intermediate_value(trial_id, epoch, self._turned(value))
+
+    def tell_behind(self, number: int, validation: Mapping[int, float]) -> None:
+        """Tell that a trial was ended early, and how far it had come."""
+        self.report(number, validation)
+        self.study.tell(number, state=TrialState.PRUNED)
+
+    def bar(self, number: int) -> dict[int, float]:
+        """Return what a trial must have reached by each epoch: the median of those told before its batch was asked.
+
+        This is the median stopping rule (Golovin et al., 2017) as Optuna's MedianPruner has it, decided between batches
+        so that it does not hang on which worker is faster. It is empty in the first batches, and for models without
+        epochs.
+        """
+        before = [t for t in self.trials[: number - number % BATCH] if t.state == TrialState.COMPLETE]
+        if len(before) < STARTUP_TRIALS:
+            return {}
+        reached: dict[int, list[float]] = {}
+        for trial in before:
+            for epoch, value in trial.intermediate_values.items():
+                reached.setdefault(epoch, []).append(self._turned(value))
+        return {epoch: float(np.median(values)) for epoch, values in reached.items() if len(values) >= STARTUP_TRIALS}
+
+    def _turned(self, validation: float) -> float:
+        """Return a validation figure, the lower the better, as the study's direction has it; and back."""
+        return -validation if self.task.primary.direction == "maximize" else validation
 
     def tell_failed(self, number: int, error: str) -> None:
         """Tell that a trial's model failed, and why."""
@@ -145,7 +192,7 @@ class DetectorStudy:
         """Return the parameters of the batch after some told trials, as a study in memory proposes them."""
         seed = _batch_seed(self.seed, self.space, len(told))
         sampler = TPESampler(seed=seed, n_startup_trials=STARTUP_TRIALS)
-        rehearsal = optuna.create_study(direction="maximize", sampler=sampler)
+        rehearsal = optuna.create_study(direction=self.task.primary.direction, sampler=sampler)
         rehearsal.add_trials(told)
         if not told:
             rehearsal.enqueue_trial({key: self.defaults[key] for key in self.space})

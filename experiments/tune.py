@@ -14,7 +14,8 @@ from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.registry import DEFAULT_FAMILIES
-from anomaly_lab.tasks.fake_users import PROTOCOLS, FakeUsers
+from anomaly_lab.tasks.base import Task
+from anomaly_lab.tasks.fake_users import FakeUsers
 from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families, choose_detectors, choose_seeing
 from experiments.driver import Driver, Report
@@ -65,9 +66,10 @@ def tune(
     families: Sequence[str] | None = None,
     inductive: bool = False,
     features: str | Path | None = None,
+    task: Task | None = None,
     report: Report = lambda line, done, total: None,
 ) -> Tuned:
-    """Tune detectors on labelled rounds and return the leaderboard.
+    """Tune detectors on labelled rounds, or recommenders on a log of ratings, and return the leaderboard.
 
     The same arguments resume a tune: finished trials are kept, those a dead driver had begun run again, and no proposal
     is repeated. Under a trial budget the result does not depend on `jobs`. A script that asks for several jobs must
@@ -76,7 +78,7 @@ def tune(
     Parameters
     ----------
     rounds : sequence of Round
-        Labelled rounds, oldest first; see `anomaly_lab.ratings.readers.read_rounds`.
+        Labelled rounds, oldest first (see `anomaly_lab.ratings.readers.read_rounds`), or for recommenders one log.
     detectors : sequence of str, optional
         Registered names; all detectors of the task by default.
     trials : int
@@ -88,7 +90,8 @@ def tune(
     seed : int
         Of proposals and fits, 0 or more.
     protocol : str, optional
-        ``next-round`` (default with two rounds or more), ``in-round`` or ``forward``.
+        ``next-round`` (default with two rounds or more), ``in-round`` or ``forward``; for recommenders one of their
+        task's.
     kind_out : bool, optional
         Whether each detector's best run is measured by leave-kind-out, too: on the kinds that labels name, else on
         simulated ones, which takes longer. By default only where some round's labels name two kinds or more.
@@ -102,6 +105,8 @@ def tune(
         were alone. The board ranks such runs with others.
     features : path-like, optional
         A team's own features (see `anomaly_lab.features.team`).
+    task : Task, optional
+        What is asked; fake users by default.
     report : callable
         Called with a line, the number of trials done and the number wanted.
 
@@ -124,15 +129,19 @@ def tune(
         seed=seed,
         protocol=protocol,
         families=families,
+        task=task,
     )
-    question = Question.of(list(rounds), protocol)
+    question = Question.of(list(rounds), protocol, task)
+    recommending = question.task.name != FakeUsers.name
+    if recommending and (kind_out or families or inductive or features):
+        raise ConfigError("--kind-out, --families, --inductive and --features are of detectors; leave them out")
     models, broken = choose_detectors(detectors, question.task.name)
     team = TeamFeatures.read(features) if features is not None else None
     opened = Store.open(store, create=True)
     described = FeatureStore(
         families or DEFAULT_FAMILIES, opened.feature_cache, team, only=families, inductive=inductive
     )
-    models, blind = choose_seeing(models, described, wanted=bool(detectors))
+    models, blind = (models, []) if recommending else choose_seeing(models, described, wanted=bool(detectors))
     bench = Workbench(question, described)
     if team is not None:
         team.columns(bench.folds(question.protocol)[0].pool)  # a user without a row is found before anything is written
@@ -147,9 +156,11 @@ def tune(
     complete = driver.run(jobs or os.cpu_count() or 1)
     if not any(one.study.finished for one in driver.contestants):
         raise StoreError(_nothing_finished(opened, driver))
-    chosen, _ = choose_run(opened, None, question.fingerprint)
-    expected = expect_run(opened, chosen)
-    log_expectation(opened, chosen, expected)
+    expected = None
+    if not recommending:
+        chosen, _ = choose_run(opened, None, question.fingerprint)
+        expected = expect_run(opened, chosen)
+        log_expectation(opened, chosen, expected)
     board = leaderboard([store], question=question.fingerprint)
     return Tuned(board, driver.failures, interrupted=not complete, expected=expected)
 
@@ -163,13 +174,14 @@ def check_settings(
     seed: int = 0,
     protocol: str | None = None,
     families: Sequence[str] | None = None,
+    task: Task | None = None,
     **others: object,
 ) -> None:
     """Raise `ConfigError` or `PluginError` for settings of `tune` that are wrong whatever the rounds are.
 
     Parameters
     ----------
-    detectors, trials, timeout, jobs, seed, protocol, families
+    detectors, trials, timeout, jobs, seed, protocol, families, task
         As in `tune`.
     **others
         Settings that are checked with the rounds.
@@ -182,11 +194,12 @@ def check_settings(
         raise ConfigError(f"--jobs must be at least 1, found {jobs}")
     if seed < 0:
         raise ConfigError(f"--seed must be 0 or more, found {seed}")
-    if protocol is not None and protocol not in PROTOCOLS:
-        raise ConfigError(f"--protocol must be one of {', '.join(PROTOCOLS)}, found '{protocol}'")
+    asked = task or FakeUsers()
+    if protocol is not None and protocol not in asked.protocols:
+        raise ConfigError(f"--protocol must be one of {', '.join(asked.protocols)}, found '{protocol}'")
     check_families(families)
     if detectors:
-        choose_detectors(detectors, FakeUsers.name)
+        choose_detectors(detectors, asked.name)
 
 
 def _kinds_to_leave_out(rounds: Sequence[Round]) -> bool:

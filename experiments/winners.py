@@ -77,7 +77,7 @@ def measure_winners(
                 report(f"{job.detector} {'importances' if job.importance else job.protocol}: failed: {outcome.error}")
             if job.importance:
                 log_plots(recorder.store, winner.run_id, outcome.importance)
-            elif outcome.result is not None:
+            elif isinstance(outcome.result, RunResult):
                 _add_protocol(winner, job.protocol, outcome.result, recorder)
 
 

@@ -11,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from anomaly_lab.errors import LabError
-from anomaly_lab.evaluation.engine import RunResult, put_together, run, run_fold
+from anomaly_lab.evaluation.engine import RunResult, run, run_fold
 from anomaly_lab.evaluation.folds import Fold, inner_folds
 from anomaly_lab.evaluation.importance import permutation_importance
+from anomaly_lab.evaluation.recommending import Bar, EndedEarlyError, RecommenderResult, recommend_fold
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
@@ -42,6 +43,8 @@ class Job:
     families : tuple of str, optional
         The feature families to switch on in place of the workbench's; users are then described anew, so that the
         seconds are what this job costs by itself.
+    bar : mapping of int to float, optional
+        What the validation figure of the first fold must have reached by an epoch, for the job to be gone on with.
     """
 
     detector: str
@@ -52,6 +55,7 @@ class Job:
     fold: int | None = None
     importance: bool = False
     families: tuple[str, ...] | None = None
+    bar: Bar | None = None
 
 
 @dataclass(frozen=True)
@@ -60,7 +64,7 @@ class Outcome:
 
     Parameters
     ----------
-    result : RunResult or None
+    result : Result or None
         What the model did.
     error : str or None
         Why it failed, in one line.
@@ -68,12 +72,15 @@ class Outcome:
         Seconds since 1970.
     importance : DataFrame or None
         See `anomaly_lab.evaluation.importance.permutation_importance`.
+    behind : dict of int to float or None
+        Its validation figure by epoch, if the job was ended for falling short of its bar.
     """
 
-    result: RunResult | None
+    result: RunResult | RecommenderResult | None
     error: str | None
     started: float
     importance: pd.DataFrame | None = None
+    behind: dict[int, float] | None = None
 
     @classmethod
     def of_pieces(cls, pieces: Sequence[Outcome]) -> Outcome:
@@ -81,9 +88,11 @@ class Outcome:
         if len(pieces) == 1:
             return pieces[0]
         started = min(one.started for one in pieces)
-        error = next((one.error for one in pieces if one.error is not None), None)
-        results = [one.result for one in pieces if one.result is not None]
-        return cls(put_together(results) if error is None else None, error, started)
+        failed = next((one for one in pieces if one.error is not None), None)
+        if failed is not None:
+            return cls(None, failed.error, started, behind=failed.behind)
+        results: list[Any] = [one.result for one in pieces]
+        return cls(type(results[0]).together(results), None, started)
 
 
 @dataclass
@@ -100,9 +109,9 @@ class Workbench:
 
     question: Question
     features: FeatureStore
-    _folds: dict[str, list[Fold]] = field(default_factory=dict, repr=False)
+    _folds: dict[str, list[Any]] = field(default_factory=dict, repr=False)
 
-    def folds(self, protocol: str) -> list[Fold]:
+    def folds(self, protocol: str) -> list[Any]:
         """Return the folds of the rounds under a protocol, cut once."""
         if protocol not in self._folds:
             self._folds[protocol] = list(self.question.under(protocol).folds())
@@ -119,7 +128,9 @@ class Workbench:
 
     @cached_property
     def n_feature_sets(self) -> int:
-        """How many feature matrices the question's own folds need, inner ones included."""
+        """How many feature matrices the question's own folds need, inner ones included; recommenders need none."""
+        if not isinstance(self.folds(self.question.protocol)[0], Fold):
+            return 0
         return 4 * len(self.folds(self.question.protocol))
 
     def prepare(self, number: int) -> None:
@@ -139,14 +150,21 @@ class Workbench:
             if job.importance:
                 return Outcome(None, None, started, bench._importance(job))
             return Outcome(bench._result(job), None, started)
+        except EndedEarlyError as error:
+            return Outcome(None, str(error), started, behind=error.validation)
         except LabError as error:
             return Outcome(None, str(error), started)
         except (Exception, SystemExit) as error:  # a model may fail in any way; the study goes on, the run says why
             return Outcome(None, _one_line(error), started)
 
-    def _result(self, job: Job) -> RunResult:
+    def _result(self, job: Job) -> RunResult | RecommenderResult:
         model, folds = MODELS.load(job.detector), self.folds(job.protocol)
         about = job.detector, model, job.params
+        if not isinstance(folds[0], Fold):
+            numbers = range(len(folds)) if job.fold is None else [job.fold]
+            bars = {0: job.bar}
+            parts = [recommend_fold(*about, folds[k], number=k, seed=job.seed, bar=bars.get(k)) for k in numbers]
+            return RecommenderResult.together(parts)
         if job.fold is None:
             return run(*about, folds, self.features, seed=job.seed, thresholds=job.thresholds)
         fold, number = folds[job.fold], job.fold

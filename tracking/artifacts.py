@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import precision_recall_curve, roc_curve
 
 from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.evaluation.recommending import RecommenderResult
 from tracking.read import local_folder
 from tracking.store import Store
 
@@ -42,8 +44,43 @@ def artifact_folder(store: Store, run: Run) -> Iterator[Path]:
         store.client.log_artifacts(run.info.run_id, name)
 
 
-def write_artifacts(result: RunResult, folder: Path) -> None:
-    """Write ``scores.csv`` (labelled rounds only), ``curves.json`` and ``result.json``."""
+def write_artifacts(result: RunResult | RecommenderResult, folder: Path) -> None:
+    """Write the files of a run.
+
+    Of detectors: ``scores.csv`` (labelled rounds only) and ``curves.json``. Of recommenders: ``users.csv``, each user's
+    own figures, and where there are such ``epochs.csv`` and ``sides_of_mean.json``. Of both: ``result.json``.
+    """
+    if isinstance(result, RecommenderResult):
+        _write_recommended(result, folder)
+    else:
+        _write_detected(result, folder)
+    folds: list[dict[str, Any]] = [{"name": fold.name, "metrics": fold.metrics} for fold in result.folds]
+    if isinstance(result, RunResult):
+        for told, fold in zip(folds, result.folds, strict=True):
+            told |= {"threshold": fold.threshold, "scale": fold.scale}
+    summary = {
+        "model": result.model,
+        "params": result.params,
+        "seed": result.seed,
+        "metrics": result.metrics,
+        "seconds": result.seconds,
+        "folds": folds,
+    }
+    (folder / "result.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
+
+
+def _write_recommended(result: RecommenderResult, folder: Path) -> None:
+    users = pd.concat([fold.users.assign(fold=fold.name) for fold in result.folds])
+    users.to_csv(folder / "users.csv", index=False, float_format="%.6g", lineterminator="\n")
+    epochs = [fold.history.assign(fold=fold.name) for fold in result.folds if len(fold.history)]
+    if epochs:
+        pd.concat(epochs).to_csv(folder / "epochs.csv", index=False, float_format="%.6g", lineterminator="\n")
+    sides = {fold.name: fold.sides.tolist() for fold in result.folds if fold.sides is not None}
+    if sides:
+        (folder / "sides_of_mean.json").write_text(json.dumps(sides), encoding="utf-8")
+
+
+def _write_detected(result: RunResult, folder: Path) -> None:
     with (folder / "scores.csv").open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")  # pandas takes four times as long
         writer.writerow(["fold", "user", "label", "score"])
@@ -51,18 +88,6 @@ def write_artifacts(result: RunResult, folder: Path) -> None:
             writer.writerows(zip(repeat(fold.name), fold.users.tolist(), fold.truth.tolist(), fold.scores.tolist()))
     curves = {fold.name: _curves(fold.truth, fold.scores) for fold in result.folds}
     (folder / "curves.json").write_text(json.dumps(curves), encoding="utf-8")
-    summary = {
-        "model": result.model,
-        "params": result.params,
-        "seed": result.seed,
-        "metrics": result.metrics,
-        "seconds": result.seconds,
-        "folds": [
-            {"name": fold.name, "metrics": fold.metrics, "threshold": fold.threshold, "scale": fold.scale}
-            for fold in result.folds
-        ],
-    }
-    (folder / "result.json").write_text(json.dumps(summary, indent=1), encoding="utf-8")
 
 
 def _curves(truth: Any, scores: Any) -> dict[str, list[float]]:

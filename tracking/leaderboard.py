@@ -10,8 +10,10 @@ import pandas as pd
 
 from anomaly_lab.errors import StoreError
 from anomaly_lab.ranking import Contender, rank
+from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.partial import leader_by_round, unranked
 from tracking.read import read_runs
+from tracking.recommender_board import OF_RECOMMENDERS, rank_recommenders
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import sweep
 
@@ -70,11 +72,14 @@ class Board:
     protocol : str
         Its protocol.
     table : DataFrame
-        `COLUMNS`, best first; ``runs`` is how many runs of the detector a row was selected from.
+        `COLUMNS` (of recommenders those of `tracking.recommender_board`), best first;
+        ``runs`` is how many runs of the detector a row was selected from.
     others : DataFrame
         Other questions in the stores: ``question``, ``title``, ``runs``.
     fake_share : float
-        Share of generated users among those queried: precision of flagging everyone.
+        Share of generated users among those queried: precision of flagging everyone; NaN where that is not the task.
+    task : str
+        What was asked.
     """
 
     title: str
@@ -83,6 +88,7 @@ class Board:
     table: pd.DataFrame
     others: pd.DataFrame
     fake_share: float = 0.5
+    task: str = FAKE_USERS
 
     @property
     def notes(self) -> list[str]:
@@ -96,7 +102,11 @@ class Board:
 
 
 def leaderboard(
-    stores: Sequence[str | Path] = (DEFAULT_FOLDER,), *, question: str | None = None, all_runs: bool = False
+    stores: Sequence[str | Path] = (DEFAULT_FOLDER,),
+    *,
+    question: str | None = None,
+    all_runs: bool = False,
+    task: str | None = None,
 ) -> Board:
     """Return the leaderboard of the newest question in some stores, or of a given one.
 
@@ -108,6 +118,8 @@ def leaderboard(
         Beginning of a question's fingerprint.
     all_runs : bool
         Every run instead of the best one of each detector.
+    task : str, optional
+        Look at questions of this task only.
 
     Raises
     ------
@@ -117,10 +129,13 @@ def leaderboard(
     opened = [Store.open(folder) for folder in stores]
     for store in opened:
         sweep(store)
-    runs = read_runs(opened).drop_duplicates("run_id").reindex(columns=[*_READ])  # labs are copied between machines
+    runs = read_runs(opened).drop_duplicates("run_id").reindex(columns=list(_READ))  # labs are copied between machines
+    if task is not None:
+        runs = _of_task(runs, task, stores)
     asked = runs.groupby("question").agg(
         title=("question_title", "first"),
         protocol=("protocol", "first"),
+        task=("task", "first"),
         runs=("run_id", "size"),
         newest=("submitted", "max"),
     )
@@ -129,6 +144,9 @@ def leaderboard(
     others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
     title = str(asked.loc[chosen, "title"])
     protocol = str(asked.loc[chosen, "protocol"])
+    if (asks := str(asked.loc[chosen, "task"])) != FAKE_USERS:
+        table = rank_recommenders(mine, asks, all_runs=all_runs)
+        return Board(title, chosen, protocol, table, others, float("nan"), asks)
     share = float(mine["fake_share"].astype(float).iloc[0])
     table = _with_partial(mine, opened, all_runs=all_runs)
     return Board(title, chosen, protocol, table, others, share)
@@ -189,6 +207,7 @@ _READ = (
     "submitted",
     "question",
     "question_title",
+    "task",
     "protocol",
     "detector",
     "trial",
@@ -199,7 +218,18 @@ _READ = (
     "rounds",
     "note",
     *MEASURES,
+    *(name for name in OF_RECOMMENDERS if name not in MEASURES),
 )
+
+
+def _of_task(runs: pd.DataFrame, task: str, stores: Sequence[str | Path]) -> pd.DataFrame:
+    found = runs[runs["task"] == task]
+    if found.empty:
+        folders = ", ".join(map(str, stores))
+        raise StoreError(
+            f"{folders}: there must be finished runs of task {task}, found none; run `anomaly-lab tune` first"
+        )
+    return found
 
 
 def _choose(asked: pd.DataFrame, question: str | None) -> str:

@@ -12,6 +12,7 @@ from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.registry import MODELS
 from anomaly_lab.space import parse_params
+from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.leaderboard import leaderboard
 from tracking.read import find_run
 from tracking.store import PREFIX, Store
@@ -64,13 +65,18 @@ def choose_run(store: Store, run: str | None, question: str | None = None) -> tu
     """
     if run is not None:
         chosen = find_run(store, run)
+        if chosen.data.tags[PREFIX + "task"] != FAKE_USERS:
+            raise StoreError(
+                f"run {chosen.info.run_id[:8]} ({chosen.data.tags[PREFIX + 'detector']}) is of a recommender, and "
+                "must be of a detector; see `anomaly-lab leaderboard`"
+            )
         if chosen.data.tags[PREFIX + "kind"] == "recorded":
             raise StoreError(
                 f"run {chosen.info.run_id[:8]} ({chosen.data.tags[PREFIX + 'detector']}) was recorded from a file of "
                 "scores and cannot be refitted; hand in the scores of whoever made it, or choose another --run"
             )
         return chosen, []
-    board = leaderboard([store.folder], question=question)
+    board = leaderboard([store.folder], question=question, task=FAKE_USERS)
     passed_over: list[str] = []
     for row in board.table.itertuples():
         candidate = store.client.get_run(str(row.run_id))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.evaluation.recommending import RecommenderResult
+from anomaly_lab.evaluation.result import ScoredFold
 from anomaly_lab.tasks.question import Question
 from tracking.artifacts import artifact_folder, write_artifacts
 from tracking.notes import NOTE, question_note, study_note
@@ -36,7 +38,7 @@ class Recorder:
     def __init__(self, store: Store, question: Question) -> None:
         self.store = store
         self.question = question
-        tags = {NOTE: question_note(question), **question_views()}
+        tags = {NOTE: question_note(question), **question_views(question.task)}
         self.experiment_id = store.experiment(experiment_name(question), tags)
 
     def start_study(self, spec: RunSpec) -> str:
@@ -80,14 +82,13 @@ class Recorder:
             run = client.get_run(best)
             params = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
             link = f"[{run.info.run_name}](#/experiments/{self.experiment_id}/runs/{best})"
-            auc = run.data.metrics["auc"]
             metrics |= run.data.metrics
             tags = {
                 PREFIX + "best_run": best,
-                NOTE: study_note(self.question, spec.detector, link, auc, n_trials, params),
+                NOTE: study_note(self.question, spec.detector, link, run.data.metrics, n_trials, params),
             }
             self._mark_best(spec.study, best, n_trials)
-            for key, value in detector_view(spec.detector, list(params)).items():
+            for key, value in detector_view(self.question.task, spec.detector, list(params)).items():
                 client.set_experiment_tag(self.experiment_id, key, value)
         self._log(run_id, metrics, {}, tags)
         client.set_terminated(run_id, status=status)
@@ -107,7 +108,7 @@ class Recorder:
     def record(
         self,
         spec: RunSpec,
-        result: RunResult,
+        result: RunResult | RecommenderResult,
         *,
         parent: str | None = None,
         trial: int | None = None,
@@ -128,7 +129,7 @@ class Recorder:
     def write(
         self,
         spec: RunSpec,
-        result: RunResult,
+        result: RunResult | RecommenderResult,
         *,
         name: str,
         tags: Mapping[str, str],
@@ -160,6 +161,27 @@ class Recorder:
         tags = spec.tags("failed") | {"mlflow.parentRunId": parent, PREFIX + "trial": str(trial)}
         return self.write_failure(error, name=f"{spec.detector} {trial}", tags=tags, params=params, started=started)
 
+    def record_behind(
+        self,
+        spec: RunSpec,
+        why: str,
+        validation: Mapping[int, float],
+        *,
+        parent: str,
+        trial: int,
+        params: Mapping[str, Any],
+        started: float,
+    ) -> str:
+        """Write a trial that was ended early, with how far it had come."""
+        tags = spec.tags("pruned") | {"mlflow.parentRunId": parent, PREFIX + "trial": str(trial), NOTE: why}
+        run = self.store.client.create_run(
+            self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=f"{spec.detector} {trial}"
+        )
+        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
+        self._log(run.info.run_id, {}, {**common, **params}, {}, validation=validation)
+        self.store.client.set_terminated(run.info.run_id, status="FINISHED")
+        return str(run.info.run_id)
+
     def write_failure(
         self, error: str, *, name: str, tags: Mapping[str, str], params: Mapping[str, Any], started: float
     ) -> str:
@@ -190,18 +212,26 @@ class Recorder:
         metrics: Mapping[str, float],
         params: Mapping[str, Any],
         tags: Mapping[str, str],
-        result: RunResult | None = None,
+        result: RunResult | RecommenderResult | None = None,
+        validation: Mapping[int, float] | None = None,
     ) -> None:
         from mlflow.entities import Metric, Param, RunTag
 
         now = int(time.time() * 1000)
         rows = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
+        rows += [Metric("epoch_validation", value, now, epoch) for epoch, value in (validation or {}).items()]
         if result is not None:
             rows += [Metric(f"seconds_{stage}", value, now, 0) for stage, value in result.seconds.items()]
             place = {one.name: number for number, one in enumerate(self.question.rounds)}
-            for number, fold in enumerate(result.folds):
+            task = self.question.task
+            folds: Sequence[ScoredFold] = result.folds
+            for number, fold in enumerate(folds):
                 step = place.get(fold.name, number)
-                rows += [Metric(f"fold_{name}", fold.metrics[name], now, step) for name in ("auc", "f1")]
+                shown = (task.primary.name, task.tie_breaker.name)
+                rows += [Metric(f"fold_{name}", fold.metrics[name], now, step) for name in shown]
+            if isinstance(result, RecommenderResult):
+                curve = result.folds[0].history.to_dict("records")
+                rows += [Metric(f"epoch_{name}", one[name], now, int(one["epoch"])) for one in curve for name in one]
         self.store.client.log_batch(
             run_id,
             metrics=rows,

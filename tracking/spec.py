@@ -33,7 +33,7 @@ class RunSpec:
     detector : str
         Registered name.
     kind : str
-        ``supervised``, ``unsupervised``, or ``recorded``.
+        ``supervised``, ``unsupervised``, ``recommender``, or ``recorded``.
     families : tuple of str
         Feature families it sees.
     origin : str
@@ -74,7 +74,6 @@ class RunSpec:
             "question_title": self.question.title,
             "rounds": json.dumps([_round_facts(one) for one in self.question.rounds]),
             "scale": _scale_tag(self.question),
-            "fake_share": f"{_fake_share(self.question):.6f}",
             "families": ",".join(self.families),
             "inductive": str(self.inductive).lower(),
             "origin": self.origin,
@@ -83,6 +82,7 @@ class RunSpec:
             "home": self.home,
             "git_commit": _git_commit(),
             "versions": versions(),
+            **_fake_share(self.question),
             **({"note": "inductive"} if self.inductive else {}),
             **self.extra,
         }
@@ -107,9 +107,10 @@ def _round_facts(one: Round) -> dict[str, str | None]:
     }
 
 
-def _fake_share(question: Question) -> float:
-    """Share of generated users among those queried: every round counts the same."""
-    return float(np.mean([one.labels.fake.mean() for one in question.rounds if one.labels is not None]))
+def _fake_share(question: Question) -> dict[str, str]:
+    """Return the share of generated users, where they are labelled: every round counts the same."""
+    shares = [one.labels.fake.mean() for one in question.rounds if one.labels is not None]
+    return {"fake_share": f"{float(np.mean(shares)):.6f}"} if shares else {}
 
 
 @cache

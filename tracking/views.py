@@ -12,56 +12,66 @@ import zlib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from anomaly_lab.tasks.base import Task
+from tracking.figures import figures_of
 from tracking.store import PREFIX
 
 SHARED = "mlflow.sharedViewState."
 BEST = "lab-best"
 """Key of the view that `anomaly-lab ui` opens."""
 
-MEASURES = ("auc", "f1", "precision", "recall", "average_precision")
-FURTHER = ("auc_in_round", "auc_forward", "optimism", "seconds")
-COMPARED = ("auc", "f1", "average_precision", "auc_in_round")
 OURS, REST = "lab", "rest"
 """Sections of charts: those of the view, and those that MLflow makes of every metric, folded up."""
 
 
-def question_views() -> dict[str, str]:
-    """Return the tags that save the views of every question: best runs of detectors, and all runs."""
-    shown = ["params.`detector`", *_metrics(MEASURES + FURTHER)]
-    best = _state({"best_of_study": "true"}, shown, [_bars(name) for name in COMPARED])
-    every = _state({"ranked": "true"}, shown, [_parallel(["detector", "families"], MEASURES)])
+def question_views(task: Task) -> dict[str, str]:
+    """Return the tags that save the views of every question of a task: best runs of models, and all runs."""
+    figures = figures_of(task.name)
+    shown = ["params.`detector`", *_metrics(figures.measures + figures.further)]
+    best = _state(task, {"best_of_study": "true"}, shown, [_bars(name) for name in figures.compared])
+    every = _state(task, {"ranked": "true"}, shown, [_parallel(["detector", *figures.seen], figures.measures)])
     # MLflow lists the latest first, and those of detectors are to stand below
+    first = f"{'lowest' if _ascending(task) else 'highest'} {task.primary.name.upper()} first"
     return {
-        SHARED + BEST: _saved("Best run of each detector, highest AUC first", best, created=3),
-        SHARED + "lab-runs": _saved("Every run, highest AUC first", every, created=2),
+        SHARED + BEST: _saved(f"Best run of each {figures.model}, {first}", best, created=3),
+        SHARED + "lab-runs": _saved(f"Every run, {first}", every, created=2),
     }
 
 
-def detector_view(detector: str, params: Sequence[str]) -> dict[str, str]:
-    """Return the tag that saves a detector's view: its hyperparameters against the AUC they gave.
+def detector_view(task: Task, detector: str, params: Sequence[str]) -> dict[str, str]:
+    """Return the tag that saves a detector's view: its hyperparameters against the figure they gave.
 
     Parameters
     ----------
+    task : Task
+        What it answers.
     detector : str
         Registered name.
     params : sequence of str
         Names of its hyperparameters.
     """
-    shown = [*_metrics(MEASURES), *(f"params.`{name}`" for name in params)]
-    state = _state({"detector": detector, "ranked": "true"}, shown, [_parallel(params, ["auc"])])
-    return {f"{SHARED}lab-{detector}": _saved(f"{detector}: hyperparameters and AUC", state, created=1)}
+    primary = task.primary.name
+    shown = [*_metrics(figures_of(task.name).measures), *(f"params.`{name}`" for name in params)]
+    state = _state(task, {"detector": detector, "ranked": "true"}, shown, [_parallel(params, [primary])])
+    return {f"{SHARED}lab-{detector}": _saved(f"{detector}: hyperparameters and {primary.upper()}", state, created=1)}
+
+
+def _ascending(task: Task) -> bool:
+    return task.primary.direction == "minimize"
 
 
 def _metrics(names: Sequence[str]) -> list[str]:
     return [f"metrics.`{name}`" for name in names]
 
 
-def _state(tags: Mapping[str, str], columns: Sequence[str], charts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Return the state of a runs page: runs with some tags, highest AUC first."""
+def _state(
+    task: Task, tags: Mapping[str, str], columns: Sequence[str], charts: Sequence[dict[str, Any]]
+) -> dict[str, Any]:
+    """Return the state of a runs page: runs with some tags, best first."""
     return {
         "searchFilter": " and ".join(f"tags.`{PREFIX}{name}` = '{value}'" for name, value in tags.items()),
-        "orderByKey": "metrics.`auc`",
-        "orderByAsc": False,
+        "orderByKey": f"metrics.`{task.primary.name}`",
+        "orderByAsc": _ascending(task),
         "startTime": "ALL",
         "lifecycleFilter": "Active",
         "datasetsFilter": [],

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,7 +13,8 @@ from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.class_scores import class_scores
 from anomaly_lab.evaluation.composite import class_metrics
 from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
-from anomaly_lab.evaluation.metrics import best_f1_threshold, mean_interval, roc_auc_variance, score_metrics
+from anomaly_lab.evaluation.metrics import best_f1_threshold, roc_auc_variance, score_metrics
+from anomaly_lab.evaluation.result import Result
 from anomaly_lab.evaluation.stopwatch import Stopwatch
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.ratings.pool import restore_ids
@@ -63,43 +64,13 @@ class FoldResult:
     truth: IntArray
 
 
-@dataclass(frozen=True, eq=False)
-class RunResult:
-    """What a model did on a question.
-
-    Parameters
-    ----------
-    model : str
-        The model's registered name.
-    params : dict of str to Any
-        Its hyperparameters.
-    seed : int
-        Seed of the run's randomness.
-    folds : tuple of FoldResult
-        One a fold.
-    seconds : dict of str to float
-        Time spent per stage: ``features``, ``fit``, ``score``, ``threshold``.
-    """
-
-    model: str
-    params: dict[str, Any]
-    seed: int
-    folds: tuple[FoldResult, ...]
-    seconds: dict[str, float] = field(default_factory=dict)
+class RunResult(Result[FoldResult]):
+    """What a detector did on a question: seconds are those of ``features``, ``fit``, ``score`` and ``threshold``."""
 
     @property
     def metrics(self) -> dict[str, float]:
         """Means over folds under fixed names, with ``auc_low`` and ``auc_high`` (95 %) and the seconds in all."""
-        names = [name for name in self.folds[0].metrics if all(name in fold.metrics for fold in self.folds)]
-        means = {name: float(np.mean([fold.metrics[name] for fold in self.folds])) for name in names}
-        del means["auc_variance"]
-        aucs = np.array([fold.metrics["auc"] for fold in self.folds])
-        variances = np.array([fold.metrics["auc_variance"] for fold in self.folds])
-        means["auc_low"], means["auc_high"] = mean_interval(aucs, variances)
-        means["auc_se"] = float(np.sqrt(variances.sum()) / len(aucs))
-        means["threshold"] = float(np.mean([fold.threshold for fold in self.folds]))
-        means["seconds"] = sum(self.seconds.values())
-        return means
+        return {**super().metrics, "threshold": float(np.mean([fold.threshold for fold in self.folds]))}
 
 
 def run(
@@ -140,7 +111,7 @@ def run(
     ContractError
         If the model returns anything but one finite float a query.
     """
-    return put_together(
+    return RunResult.together(
         [
             run_fold(name, model, params, fold, store, number=number, seed=seed, thresholds=thresholds, kinds=kinds)
             for number, fold in enumerate(folds)
@@ -190,21 +161,6 @@ def run_fold(
                 metrics |= _class_metrics(name, fitted, fold, store, scores, (threshold, scale), [seed, number, 0])
     found = FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth)
     return RunResult(name, dict(params), seed, (found,), watch.seconds)
-
-
-def put_together(results: Sequence[RunResult]) -> RunResult:
-    """Return one result of the folds of several, in their order, seconds added up by stage.
-
-    Parameters
-    ----------
-    results : sequence of RunResult
-        One or more, of one model with one set of hyperparameters and one seed.
-    """
-    first = results[0]
-    stages = dict.fromkeys(stage for one in results for stage in one.seconds)
-    seconds = {stage: sum(one.seconds.get(stage, 0.0) for one in results) for stage in stages}
-    folds = tuple(fold for one in results for fold in one.folds)
-    return RunResult(first.model, first.params, first.seed, folds, seconds)
 
 
 def choose_threshold(

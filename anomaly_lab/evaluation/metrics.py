@@ -30,6 +30,10 @@ class MetricSpec:
     direction: Literal["maximize", "minimize"]
     summary: str
 
+    def gain(self, value: float) -> float:
+        """Return a value turned so that more is better."""
+        return value if self.direction == "maximize" else -value
+
 
 def roc_auc(truth: IntArray, scores: FloatArray) -> float:
     """Return the area under the ROC curve by rank sums (Mann and Whitney, 1947).
@@ -79,11 +83,13 @@ def _variance(fake: FloatArray, genuine: FloatArray) -> float:
     return float(fake.var(ddof=1) / len(fake) + genuine.var(ddof=1) / len(genuine))
 
 
-def mean_interval(values: FloatArray, variances: FloatArray, level: float = 0.95) -> tuple[float, float]:
-    """Return the normal interval of a mean of independent AUCs, cut to [0, 1]."""
+def mean_interval(
+    values: FloatArray, variances: FloatArray, level: float = 0.95, bounds: tuple[float, float] = (0.0, 1.0)
+) -> tuple[float, float]:
+    """Return the normal interval of a mean of independent figures, AUCs unless other bounds are given, cut to these."""
     half = norm.ppf(0.5 + level / 2) * np.sqrt(np.sum(variances)) / len(values)
     centre = float(np.mean(values))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    return max(bounds[0], centre - half), min(bounds[1], centre + half)
 
 
 def best_f1_threshold(truth: IntArray, scores: FloatArray, *, slack: float = 0.0) -> float:

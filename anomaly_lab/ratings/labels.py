@@ -10,6 +10,7 @@ import pandas as pd
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.items import ItemTable
 from anomaly_lab.ratings.rows import ARRAY_ROWS, RowNames, refuse
 from anomaly_lab.types import AnyArray, IntArray
 
@@ -172,9 +173,12 @@ class Round:
         How the round is called in tables: the file's stem.
     path : str, optional
         Where it was read from.
+    content : ItemTable, optional
+        What is known of the items, in the order of ``ratings.item_ids``.
     """
 
     ratings: RatingBatch
     labels: Labels | None = None
     name: str = "round"
     path: str | None = None
+    content: ItemTable | None = None

@@ -8,12 +8,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from anomaly_lab.errors import DataError
+from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.evaluation.folds import HIDDEN, Fold, parts, parts_possible
 from anomaly_lab.evaluation.metrics import MetricSpec
 from anomaly_lab.ratings.labels import Labels, Round
 from anomaly_lab.ratings.pool import RatingPool, pool
 from anomaly_lab.tasks.kind_out import leave_kind_out
+from anomaly_lab.tasks.names import FAKE_USERS
 from anomaly_lab.types import IntArray
 
 PROTOCOLS = {
@@ -24,6 +25,9 @@ PROTOCOLS = {
 LEAVE_KIND_OUT = "leave-kind-out"
 FURTHER_PROTOCOLS = {LEAVE_KIND_OUT: "each kind of fakes in turn unlabelled, scored against held-out genuine users"}
 """Measured beside a ranking, never ranked by: tuning on them would use up what they tell."""
+NEED_TWO_ROUNDS = ("next-round", "forward")
+ORDERED = ("forward", LEAVE_KIND_OUT)
+"""Protocols to which it matters which round is the newest."""
 IN_ROUND_PARTS = 5
 OF_SEVERAL_ROUNDS = 3
 """A round alone is cut into five parts, each of several into three: there are more folds to take a mean of."""
@@ -33,11 +37,49 @@ OF_SEVERAL_ROUNDS = 3
 class FakeUsers:
     """Ask which users' ratings were generated rather than lived."""
 
-    name: ClassVar[str] = "fake-users"
+    name: ClassVar[str] = FAKE_USERS
     version: ClassVar[int] = 2  # F1 at another threshold and in-round in three parts since 1: not to be ranked together
     outputs: ClassVar[int] = 1
     primary: ClassVar[MetricSpec] = MetricSpec("auc", "maximize", "area under the ROC curve, mean over query rounds")
     tie_breaker: ClassVar[MetricSpec] = MetricSpec("f1", "maximize", "F1 at the threshold chosen in training")
+    protocols: ClassVar[dict[str, str]] = PROTOCOLS
+
+    def default_protocol(self, rounds: Sequence[Round]) -> str:
+        """Return next-round as soon as there are two rounds, else in-round."""
+        return "next-round" if len(rounds) > 1 else "in-round"
+
+    def check(self, rounds: Sequence[Round], protocol: str) -> None:
+        """Raise unless every round is labelled and given once, and there are as many as the protocol needs.
+
+        Raises
+        ------
+        ConfigError
+            If the protocol is unknown or needs more rounds.
+        DataError
+            If a round has no labels, or is given twice.
+        """
+        known = {**PROTOCOLS, **FURTHER_PROTOCOLS}
+        if protocol not in known:
+            raise ConfigError(f"--protocol must be one of {', '.join(known)}, found '{protocol}'")
+        for one in rounds:
+            if one.labels is None:
+                raise DataError(f"{one.path or one.name}: a round to learn from must have labels, found none (key 'y')")
+        digests = [one.ratings.digest for one in rounds]
+        for number, digest in enumerate(digests):
+            if digest in digests[:number]:
+                raise DataError(
+                    f"each round must be given once, found the ratings of {rounds[digests.index(digest)].name} "
+                    f"again in {rounds[number].name}"
+                )
+        if protocol in NEED_TWO_ROUNDS and len(rounds) < 2:
+            raise ConfigError(
+                f"protocol {protocol} needs two labelled rounds, found one; give another --round or use in-round"
+            )
+
+    def identity(self, rounds: Sequence[Round], protocol: str) -> list[str]:
+        """Return the digests of ratings and labels, in order where order matters."""
+        digests = [f"{one.ratings.digest}{_labels(one).digest(one.ratings)}" for one in rounds]
+        return digests if protocol in ORDERED else sorted(digests)
 
     def folds(self, rounds: Sequence[Round], protocol: str) -> Iterator[Fold]:
         """Yield the folds of a protocol.

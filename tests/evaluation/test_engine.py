@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomaly_lab.errors import ContractError
-from anomaly_lab.evaluation.engine import checked_scores, put_together, run, run_fold
+from anomaly_lab.evaluation.engine import RunResult, checked_scores, run, run_fold
 from anomaly_lab.evaluation.metrics import roc_auc
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.random_rounds import random_round
@@ -50,7 +50,7 @@ def test_the_same_seed_gives_the_same_run_and_another_seed_another(question):
 def test_folds_run_one_by_one_in_any_order_are_the_run(question):
     folds, model = [*question.folds()], MODELS.load("mlp")
     one_by_one = {number: run_fold("mlp", model, {}, folds[number], STORE, number=number, seed=3) for number in (1, 0)}
-    whole, joined = run_at_defaults("mlp", folds, seed=3), put_together([one_by_one[0], one_by_one[1]])
+    whole, joined = run_at_defaults("mlp", folds, seed=3), RunResult.together([one_by_one[0], one_by_one[1]])
     assert (joined.model, joined.params, joined.seed) == (whole.model, whole.params, whole.seed)
     for one, two in zip(whole.folds, joined.folds, strict=True):
         assert (one.name, one.threshold, one.scale, one.metrics) == (two.name, two.threshold, two.scale, two.metrics)
