@@ -12,8 +12,10 @@ from scipy import sparse
 
 from anomaly_lab.errors import ContractError, DataError
 from anomaly_lab.ratings.interactions import Interactions
-from anomaly_lab.recommenders.base import Recommender, Training
+from anomaly_lab.ratings.items import ItemTable
+from anomaly_lab.recommenders.base import Lists, Pairs, Recommender, Training
 from anomaly_lab.recommenders.saving import load_recommender, save_recommender
+from anomaly_lab.registry import MODELS
 
 
 @dataclass
@@ -103,6 +105,46 @@ def test_what_cannot_be_saved_is_told_and_nothing_is_written(fitted, tmp_path, v
     with pytest.raises(ContractError, match=r"Everything\.odd_.* cannot be saved"):
         save_recommender(fitted, "everything", tmp_path / "model.npz")
     assert [*tmp_path.iterdir()] == []
+
+
+# --- every registered recommender ----------------------------------------------------------------------------------
+
+
+def recommenders():
+    """Return the registered recommenders' names; the neural ones take seconds to compile."""
+    targets = {name: entry.target for name, entry in MODELS.entries().items() if ".recommenders." in entry.target}
+    return [
+        pytest.param(name, marks=[pytest.mark.slow] if ".neural." in target else []) for name, target in targets.items()
+    ]
+
+
+def rated():
+    """Every user rates half of the items, of which something is known."""
+    rng = np.random.default_rng(1)
+    users, items = np.nonzero(rng.random((30, 24)) < 0.5)
+    values = rng.integers(1, 6, len(users)).astype(np.float32)
+    titles = np.full(24, "", dtype=object)
+    content = ItemTable(np.arange(24), titles, ("Drama", "War"), rng.random((24, 2)) < 0.5)
+    times = np.arange(len(users))
+    return Interactions(users.astype(np.int32), items.astype(np.int32), values, 30, 24, 1.0, 5.0, times, content)
+
+
+@pytest.mark.parametrize("name", recommenders())
+def test_every_recommender_comes_back_from_its_name(name, tmp_path):
+    entry = MODELS.get(name)
+    if ".neural." in entry.target:
+        pytest.importorskip("jax")
+    model = entry.load()().fit(Training(rated()), rng=np.random.default_rng(0))
+    save_recommender(model, name, tmp_path / "model.npz")
+    loaded = load_recommender(tmp_path / "model.npz")
+    assert type(loaded) is type(model)
+    users, items = np.arange(30).repeat(24), np.tile(np.arange(24), 30)
+    query = Pairs(users, items) if model.task == "rating-prediction" else Lists(np.arange(30))
+    assert_array_equal(loaded.score(query), model.score(query))
+    one, other = loaded.item_vectors(), model.item_vectors()
+    assert (one is None) == (other is None)
+    if one is not None:
+        assert_array_equal(one, other)
 
 
 # --- files from elsewhere ------------------------------------------------------------------------------------------
