@@ -201,6 +201,7 @@ CHANGES = {
         "parameter 'factors' must be of type int, found str",
     ),
     "a method": (lambda header: header["fitted"].update(rank={"value": 1}), "an attribute 'rank'"),
+    "a hyperparameter": (lambda header: header["fitted"].update(factors={"value": "x"}), "an attribute 'factors'"),
     "a private attribute": (lambda header: header["fitted"].update(__class__={"value": 1}), "an attribute '__class__'"),
     "an array that is not there": (lambda header: header["fitted"].update(x_={"array": "array99"}), "broken or other"),
     "a value of another kind": (lambda header: header["fitted"].update(x_={"eval": "1"}), "KeyError: 'eval'"),
