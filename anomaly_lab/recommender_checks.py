@@ -13,6 +13,7 @@ from threadpoolctl import threadpool_limits
 from anomaly_lab.evaluation.recommending import History, checked_answer
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.interactions import Interactions, interactions
+from anomaly_lab.ratings.items import ItemTable
 from anomaly_lab.ratings.scale import LIKES, STARS, TEN, RatingScale
 from anomaly_lab.recommenders.base import Lists, Pairs, Recommender, Training
 from anomaly_lab.recommenders.saving import load_recommender, save_recommender
@@ -53,11 +54,18 @@ def random_log(
 
 
 def known_from(name: str, batch: RatingBatch) -> Interactions:
-    """Return what a recommender learns from a log: ratings, or likings of everyone."""
-    known = interactions(batch)
+    """Return what a recommender learns from a log: ratings, or likings of everyone, and the genres of most items."""
+    known = interactions(batch, _genres(batch))
     if MODELS.load(name).task != IMPLICIT_RANKING:
         return known
     return likings(known, positive=float(np.median(known.values)))[0]
+
+
+def _genres(batch: RatingBatch) -> ItemTable:
+    number = np.asarray(batch.item_ids, dtype=np.int64)
+    genres = tuple("abc")
+    has_genre = (number[:, None] % 4) == np.arange(len(genres))  # a quarter of the items has none
+    return ItemTable(batch.item_ids, np.array([f"Item {one}" for one in number]), genres, has_genre)
 
 
 def fitted(name: str, known: Interactions, params: Mapping[str, Any] | None = None, *, seed: int = 0) -> Recommender:

@@ -195,7 +195,7 @@ def _like(default: Any, value: Any, where: str) -> Any:
 
 
 def _set(model: Recommender, attribute: str, value: Any) -> None:
-    if not _FITTED.fullmatch(attribute) or callable(getattr(type(model), attribute, None)):
+    if not _FITTED.fullmatch(attribute):
         raise ValueError(f"an attribute {attribute!r}")
     setattr(model, attribute, value)
 
