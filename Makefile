@@ -10,24 +10,35 @@ SEED   ?= 0
 BATCH  ?=
 OUT    ?=
 PORT   ?= 5000
+NEURAL ?= 1
+DATA   ?= data
+RATINGS ?=
+TASK   ?= implicit-ranking
+
+LOG     = $(or $(RATINGS),$(DATA)/ml-latest-small)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune leaderboard export ui test test-all check bench readme clean
+.PHONY: help setup tune recommend leaderboard export ui test test-all check bench readme clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
-setup: $(VENV)/ready  ## make .venv from the pinned lock
+setup: $(VENV)/ready  ## make .venv from the pinned lock; NEURAL=0 leaves out what neural recommenders need
 
-$(VENV)/ready: requirements.lock pyproject.toml
+$(VENV)/ready: requirements.lock requirements-neural.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' || { echo "Python 3.11 or later is needed: make PYTHON=python3.11 …"; exit 2; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock $(if $(filter 1,$(NEURAL)),-r requirements-neural.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
 tune: setup  ## tune every detector on ROUNDS="a.npz b.npz" (default: an embedded course), ending with a leaderboard
 	@$(BIN)/anomaly-lab tune $(foreach round,$(ROUNDS),--round $(round)) --trials $(TRIALS) --jobs $(JOBS) --seed $(SEED) --store $(LAB)
+
+recommend: setup  ## tune recommenders on RATINGS=log (default: MovieLens latest-small, fetched), then ask the best one
+	@$(if $(RATINGS),,$(BIN)/anomaly-lab data fetch ml-latest-small --to $(DATA))
+	@$(BIN)/anomaly-lab tune --task $(TASK) --ratings $(LOG) --trials $(TRIALS) --jobs $(JOBS) --seed $(SEED) --store $(LAB)
+	@$(BIN)/anomaly-lab recommend --ratings $(LOG) --held-out -n 20 --store $(LAB)
 
 leaderboard: setup  ## show the leaderboard again
 	@$(BIN)/anomaly-lab leaderboard --store $(LAB)
