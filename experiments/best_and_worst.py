@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.recommender_folds import RankingFold
 from anomaly_lab.evaluation.recommending import recommend_fold
 from anomaly_lab.ratings.labels import Round
@@ -60,9 +61,18 @@ def best_and_worst(log: Round, name: str, params: Mapping[str, Any], task: Impli
         How likings are held out.
     n : int
         Length of the lists.
+
+    Raises
+    ------
+    ConfigError
+        If the recommender answers another task.
     """
-    fold = next(task.folds([log], "held-out"))
     model = recommender_class(name)
+    if model.task != ImplicitRanking.name:
+        raise ConfigError(
+            f"--held-out is of recommenders that rank likings, found '{name}' ({model.task}); try --model ease"
+        )
+    fold = next(task.folds([log], "held-out"))
     found = recommend_fold(name, model, params, fold, number=0, seed=0).folds[0].users
     fitted, popular = model(**params), PopularityRecommender()
     for one in (fitted, popular):

@@ -52,6 +52,8 @@ def recommend(
         raise ConfigError("one of --user ID, --like ITEM=RATING (or --genre NAME), or --held-out must be given")
     log = read_asked(ratings, items, scale=scale_of(scale), columns=pairs(columns) or None)
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
+    if chosen.note:
+        typer.echo(f"note: {chosen.note}: {chosen.said}", err=True)
     if held_out:
         task = make_task(ImplicitRanking.name, pairs(task_option, "--task-option"))
         assert isinstance(task, ImplicitRanking)
@@ -102,6 +104,8 @@ def similar(
     log = read_asked(ratings, items, scale=scale_of(scale), columns=pairs(columns) or None)
     place = Catalogue.of(log).find(item)
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
+    if chosen.note:
+        typer.echo(f"note: {chosen.note}: {chosen.said}", err=True)
     table = similar_items(log, fitted_on(log, chosen, store), place, n, measure)
     if as_json:
         typer.echo(show.to_json({"model": chosen.name, "params": chosen.params, "items": show.records(table)}))

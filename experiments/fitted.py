@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from anomaly_lab.recommenders.saving import load_recommender, save_recommender
-
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.provenance import code_of
 from anomaly_lab.ratings.labels import Round
+from anomaly_lab.recommenders.saving import load_recommender, save_recommender
 from anomaly_lab.space import defaults, parse_params
 from experiments.recommend import Fitted, fit, known_to, recommender_class
 from tracking.recommender_board import RecommenderRun, best_recommender, recommender_run
@@ -33,12 +32,15 @@ class Chosen:
     params : mapping of str to Any
         Hyperparameters; those not given stand at their defaults.
     said : str
-        What to call it: why it was chosen.
+        What to call it.
+    note : str
+        Why it was chosen, where nobody asked for it.
     """
 
     name: str
     params: Mapping[str, Any]
     said: str
+    note: str = ""
 
 
 def choose_recommender(
@@ -83,7 +85,8 @@ def choose_recommender(
     best = best_recommender(Store.open(store), log.ratings.digest) if database.exists() else None
     if best is not None:
         return _of_run(best)
-    return Chosen(FALLBACK, {}, f"{FALLBACK} at its defaults, for nothing was tuned on this log in {store}")
+    note = f"no recommender was tuned on this log in {store} (`anomaly-lab tune --task implicit-ranking --ratings …`)"
+    return Chosen(FALLBACK, {}, f"{FALLBACK} at its defaults", note)
 
 
 def fitted_on(log: Round, chosen: Chosen, store: str | Path | None) -> Fitted:
