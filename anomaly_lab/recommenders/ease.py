@@ -28,7 +28,7 @@ class EASERecommender(Recommender):
 
     task: ClassVar[str] = "implicit-ranking"
 
-    ridge: Annotated[float, FloatDistribution(1.0, 5000.0, log=True)] = 100.0
+    ridge: Annotated[float, FloatDistribution(10.0, 10_000.0, log=True)] = 700.0
     top_items: int = 5000
 
     counts_: FloatArray = field(init=False, repr=False)
