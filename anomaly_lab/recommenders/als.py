@@ -61,6 +61,6 @@ class ALSRecommender(FactorModel):
         penalties = (self.ridge * counts**self.weighting).astype(np.float32)
         identity = np.eye(others.shape[1], dtype=np.float32)
         for rows, gram, moment in normal_equations(matrix, others):
-            gram += identity * penalties[rows, None, None]
-            own[rows] = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+            penalised = gram + identity * penalties[rows, None, None]
+            own[rows] = np.linalg.solve(penalised, moment[:, :, None])[:, :, 0]
         return own

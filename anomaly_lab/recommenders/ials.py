@@ -70,8 +70,8 @@ class IALSRecommender(Recommender):
         everyone = np.float32(self.unknown_weight) * (others.T @ others)
         identity = np.eye(others.shape[1], dtype=np.float32)
         for rows, gram, moment in normal_equations(matrix, others):
-            gram += everyone + identity * penalties[rows, None, None]
-            own[rows] = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+            penalised = gram + everyone + identity * penalties[rows, None, None]
+            own[rows] = np.linalg.solve(penalised, moment[:, :, None])[:, :, 0]
         return own
 
     def rank(self, users: AnyArray) -> FloatArray:

@@ -21,8 +21,8 @@ CELLS_AT_ONCE = 2**23
 class NeighbourRecommender(Recommender):
     """Base of neighbourhood models: biases and a mean of neighbours' departures from them (Koren, 2010).
 
-    Similar is who departs alike where both are known: a correlation around the biases, shrunk where few are shared. Each
-    keeps its most similar ones once and for all, and whoever of these is known for a pair has a say.
+    Similar is who departs alike where both are known: a correlation around the biases, shrunk where few are shared.
+    Each keeps its most similar ones once and for all, and whoever of these is known for a pair has a say.
 
     Parameters
     ----------
@@ -33,8 +33,6 @@ class NeighbourRecommender(Recommender):
     damping : float
         Added to the sum of similarities that a mean of departures is divided by.
     """
-
-    task: ClassVar[str] = "rating-prediction"
 
     neighbours: Annotated[int, IntDistribution(20, 1000, log=True)] = 100
     shrinkage: Annotated[float, FloatDistribution(1.0, 500.0, log=True)] = 80.0
@@ -88,6 +86,8 @@ class NeighbourRecommender(Recommender):
 class ItemKNNRecommender(NeighbourRecommender):
     """Item neighbours: how the user departs from what is expected of similar items (Koren, 2010)."""
 
+    task: ClassVar[str] = "rating-prediction"
+
     def _rows(self, matrix: sparse.csr_array) -> sparse.csr_array:
         return matrix.T.tocsr()
 
@@ -98,6 +98,8 @@ class ItemKNNRecommender(NeighbourRecommender):
 @dataclass
 class UserKNNRecommender(NeighbourRecommender):
     """User neighbours: how similar users depart from what is expected of the item (Herlocker et al., 1999)."""
+
+    task: ClassVar[str] = "rating-prediction"
 
     def _rows(self, matrix: sparse.csr_array) -> sparse.csr_array:
         return matrix

@@ -48,9 +48,9 @@ class PageRankRecommender(Recommender):
 
     def rank(self, users: AnyArray) -> FloatArray:
         """Return one number an item and user, shape (n_users, n_items)."""
-        start = np.zeros((self.to_users_.shape[0], len(users)), dtype=np.float32)
+        start = np.zeros((self.to_users_.shape[0], len(users)))
         start[users, np.arange(len(users))] = self.restart
-        at_users = start
+        at_users: FloatArray = start
         for _ in range(self.rounds):
             at_items = (1 - self.restart) * (self.to_items_ @ at_users)
             at_users = start + (1 - self.restart) * (self.to_users_ @ at_items)
