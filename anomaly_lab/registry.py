@@ -193,6 +193,8 @@ MODELS = Registry(
         "stacked": "anomaly_lab.detectors.stacked:StackedDetector",
         "seed-notebook": "anomaly_lab.detectors.seed_notebook:SeedNotebookDetector",
         "biases": "anomaly_lab.recommenders.biases:BiasesRecommender",
+        "item-knn": "anomaly_lab.recommenders.knn:ItemKNNRecommender",
+        "user-knn": "anomaly_lab.recommenders.knn:UserKNNRecommender",
         "als": "anomaly_lab.recommenders.als:ALSRecommender",
         "bayesian-mf": "anomaly_lab.recommenders.bayesian_mf:BayesianMFRecommender",
         "popularity": "anomaly_lab.recommenders.popularity:PopularityRecommender",

@@ -57,9 +57,10 @@ class ALSRecommender(FactorModel):
     def _solve(self, matrix: sparse.csr_array, others: Float32Array) -> Float32Array:
         """Return each row's vector, given those of the columns."""
         own = np.zeros((matrix.shape[0], others.shape[1]), dtype=np.float32)
-        penalties = self.ridge * np.maximum(np.diff(matrix.indptr), 1) ** self.weighting
+        counts = np.maximum(np.diff(matrix.indptr), 1)
+        penalties = (self.ridge * counts**self.weighting).astype(np.float32)
         identity = np.eye(others.shape[1], dtype=np.float32)
         for rows, gram, moment in normal_equations(matrix, others):
-            gram += identity * np.float32(penalties[rows[0]])
-            own[rows] = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+            penalised = gram + identity * penalties[rows, None, None]
+            own[rows] = np.linalg.solve(penalised, moment[:, :, None])[:, :, 0]
         return own

@@ -28,7 +28,7 @@ class EASERecommender(Recommender):
 
     task: ClassVar[str] = "implicit-ranking"
 
-    ridge: Annotated[float, FloatDistribution(1.0, 5000.0, log=True)] = 100.0
+    ridge: Annotated[float, FloatDistribution(10.0, 10_000.0, log=True)] = 700.0
     top_items: int = 5000
 
     counts_: FloatArray = field(init=False, repr=False)
@@ -53,14 +53,14 @@ class EASERecommender(Recommender):
 
     def rank(self, users: AnyArray) -> FloatArray:
         """Return one number an item and user, shape (n_users, n_items)."""
-        told = self.known_[users] @ self.weights_
+        told = np.asarray(self.known_[users] @ self.weights_)
         below = told.min(axis=1, keepdims=True) - 1
-        scores = below - 1 / (1 + self.counts_)
+        scores: FloatArray = below - 1 / (1 + self.counts_)
         scores[:, self.modelled_] = told
         return scores
 
     def item_vectors(self) -> FloatArray | None:
-        """Return what knowing each item adds to each other's score, shape (n_items, n_modelled); 0 where not modelled."""
+        """Return what knowing each item adds to others' scores, shape (n_items, n_modelled); 0 if not modelled."""
         vectors = np.zeros((self.n_items_, len(self.modelled_)))
         vectors[self.modelled_] = self.weights_
         return vectors

@@ -24,7 +24,7 @@ def spread(known: Interactions, biases: Biases) -> float:
     return float(left.std()) or 1.0 if len(left) else 1.0
 
 
-def residuals(known: Interactions, biases: Biases, unit: float) -> sparse.csr_array:
+def residuals(known: Interactions, biases: Biases, unit: float = 1.0) -> sparse.csr_array:
     """Return what biases leave of the ratings, shape (n_users, n_items), float32.
 
     Parameters

@@ -40,8 +40,8 @@ class IALSRecommender(Recommender):
     task: ClassVar[str] = "implicit-ranking"
 
     n_factors: Annotated[int, IntDistribution(8, 128, log=True)] = 32
-    unknown_weight: Annotated[float, FloatDistribution(0.01, 1.0, log=True)] = 0.1
-    ridge: Annotated[float, FloatDistribution(1e-3, 10.0, log=True)] = 0.05
+    unknown_weight: Annotated[float, FloatDistribution(0.003, 1.0, log=True)] = 0.1
+    ridge: Annotated[float, FloatDistribution(1e-3, 10.0, log=True)] = 0.015
     weighting: Annotated[float, FloatDistribution(0.0, 1.0)] = 1.0
     sweeps: Annotated[int, IntDistribution(4, 32, log=True)] = 12
 
@@ -70,8 +70,8 @@ class IALSRecommender(Recommender):
         everyone = np.float32(self.unknown_weight) * (others.T @ others)
         identity = np.eye(others.shape[1], dtype=np.float32)
         for rows, gram, moment in normal_equations(matrix, others):
-            gram += everyone + identity * penalties[rows[0]]
-            own[rows] = np.linalg.solve(gram, moment[:, :, None])[:, :, 0]
+            penalised = gram + everyone + identity * penalties[rows, None, None]
+            own[rows] = np.linalg.solve(penalised, moment[:, :, None])[:, :, 0]
         return own
 
     def rank(self, users: AnyArray) -> FloatArray:

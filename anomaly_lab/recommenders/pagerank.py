@@ -29,9 +29,9 @@ class PageRankRecommender(Recommender):
 
     task: ClassVar[str] = "implicit-ranking"
 
-    restart: Annotated[float, FloatDistribution(0.05, 0.9)] = 0.3
+    restart: Annotated[float, FloatDistribution(0.05, 0.9)] = 0.5
     damping: Annotated[float, FloatDistribution(0.0, 1.0)] = 0.5
-    rounds: Annotated[int, IntDistribution(1, 12)] = 6
+    rounds: Annotated[int, IntDistribution(1, 12)] = 4
 
     to_items_: sparse.csr_array = field(init=False, repr=False)
     to_users_: sparse.csr_array = field(init=False, repr=False)
@@ -40,25 +40,22 @@ class PageRankRecommender(Recommender):
     def fit(self, train: Training, *, rng: np.random.Generator) -> PageRankRecommender:
         """Turn the ratings into chances of going from a user to an item and back."""
         known = train.known
-        self.to_items_ = _chances(known.matrix)
-        self.to_users_ = _chances(known.matrix.T.tocsr())
+        self.to_items_ = _chances(known.matrix).T.tocsr()
+        self.to_users_ = _chances(known.matrix.T.tocsr()).T.tocsr()
         self.counts_ = known.item_counts.astype(np.float64)
         self.n_items_ = known.n_items
         return self
 
     def rank(self, users: AnyArray) -> FloatArray:
         """Return one number an item and user, shape (n_users, n_items)."""
-        go_on = 1 - self.restart
-        at_items = to_items = self.to_items_.T.tocsr()
-        back = self.to_users_.T.tocsr()
-        start = np.zeros((back.shape[0], len(users)), dtype=np.float32)
+        start = np.zeros((self.to_users_.shape[0], len(users)))
         start[users, np.arange(len(users))] = self.restart
-        at_users = start
+        at_users: FloatArray = start
         for _ in range(self.rounds):
-            at_items = go_on * (to_items @ at_users)
-            at_users = start + go_on * (back @ at_items)
-        at_items = to_items @ at_users
-        return (at_items / np.maximum(self.counts_, 1)[:, None] ** self.damping).T.astype(np.float64)
+            at_items = (1 - self.restart) * (self.to_items_ @ at_users)
+            at_users = start + (1 - self.restart) * (self.to_users_ @ at_items)
+        popularity = np.maximum(self.counts_, 1)[:, None]
+        return np.asarray((self.to_items_ @ at_users / popularity**self.damping).T)
 
 
 def _chances(matrix: sparse.csr_array) -> sparse.csr_array:
