@@ -44,7 +44,7 @@ class Clock:
         self.seconds.append(now - self.last)
         self.last, (wall, cpu) = now, now - self.last
         print(
-            f"  epoch {epoch}: {wall:.1f} s, {cpu:.1f} CPU s; validation RMSE {figures['validation']:.4f}", flush=True
+            f"  epoch {epoch}: {wall:.1f} s, {cpu:.1f} CPU s; RMSE {figures['validation']:.4f}", flush=True
         )
 
 
