@@ -240,9 +240,10 @@ class Driver:
         return True
 
     def _prepare(self, executor: Executor) -> None:
-        self.report("describing users by " + ", ".join(self.bench.features.families))
-        for future in [executor.prepare(number) for number in range(self.bench.n_feature_sets)]:
-            future.result()
+        if n_sets := self.bench.n_feature_sets:
+            self.report("describing users by " + ", ".join(self.bench.features.families))
+            for future in [executor.prepare(number) for number in range(n_sets)]:
+                future.result()
 
     def _late(self) -> bool:
         return self.deadline is not None and time.monotonic() > self.deadline

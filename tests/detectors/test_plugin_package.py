@@ -7,9 +7,11 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from anomaly_lab.features.extract import cross_fit
+from anomaly_lab.recommender_checks import RECOMMENDER_CHECKS, random_log
 from anomaly_lab.registry import ATTACKS, FEATURES, MODELS
 from anomaly_lab.testing import CHECKS, check_ranges, plain_fold
 
@@ -27,7 +29,9 @@ def blocks(language):
     return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, flags=re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("file", ["rarity.py", "naive_bayes.py", "rare_items.py", "echo.py", "pyproject.toml"])
+@pytest.mark.parametrize(
+    "file", ["rarity.py", "naive_bayes.py", "item_means.py", "rare_items.py", "echo.py", "pyproject.toml"]
+)
 def test_the_guide_shows_the_package_word_for_word(file):
     text = (PACKAGE / file).read_text(encoding="utf-8")
     assert text in blocks("toml" if file.endswith("toml") else "python")
@@ -43,7 +47,11 @@ def test_the_guide_shows_no_other_code_but_the_test_of_a_plugin():
 
 @installed
 def test_the_package_is_found_by_its_entry_points():
-    for registry, names in ((MODELS, ("rarity", "naive-bayes")), (FEATURES, ("rare-items",)), (ATTACKS, ("echo",))):
+    for registry, names in (
+        (MODELS, ("rarity", "naive-bayes", "item-means")),
+        (FEATURES, ("rare-items",)),
+        (ATTACKS, ("echo",)),
+    ):
         for name in names:
             assert registry.entries()[name].origin == ORIGIN
             assert registry.get(name).error is None
@@ -62,6 +70,12 @@ def test_its_models_conform(name, check):
 
 
 @installed
+@pytest.mark.parametrize("check", RECOMMENDER_CHECKS)
+def test_its_recommender_conforms(check):
+    check("item-means")
+
+
+@installed
 def test_its_features_are_extracted_like_any_other():
     fold = plain_fold()
     features = cross_fit(fold.pool, fold.visible, "rare-items")
@@ -75,6 +89,9 @@ def test_its_features_are_extracted_like_any_other():
 def test_every_command_of_the_guide_runs(tiny_rounds, tmp_path):
     for name, path in (("round1", tiny_rounds["r1"]), ("round2", tiny_rounds["r2"])):
         (tmp_path / f"{name}.npz").write_bytes(path.read_bytes())
+    log = random_log()
+    rows = {"user": log.users, "item": log.items, "rating": log.ratings}
+    pd.DataFrame(rows).to_csv(tmp_path / "ratings.csv", index=False)
     commands = [line for block in blocks("console") for line in block.splitlines() if line.startswith("anomaly-lab")]
     assert len(commands) >= 5
     for command in commands:
