@@ -44,7 +44,7 @@ MODELS: Mapping[str, Callable[[], Recommender]] = {
     "als": ALSRecommender,
     "ease": lambda: EASERecommender(top_items=5000),
 }
-"""What is measured. Any other recommender can stand here; import it when called, or all processes pay for its packages."""
+"""What is measured. Any recommender can stand here; import its packages when called, or every process pays for them."""
 
 
 def sizes(n_rows: int) -> tuple[int, int]:
