@@ -7,7 +7,7 @@ import pytest
 
 from anomaly_lab.ratings.interactions import Interactions
 from anomaly_lab.recommenders.base import Lists, Pairs, Training
-from anomaly_lab.recommenders.least_squares import normal_equations
+from anomaly_lab.recommenders.least_squares import equal_rows, normal_equations
 from anomaly_lab.registry import MODELS
 from anomaly_lab.space import search_space
 
@@ -123,7 +123,7 @@ def test_biases_minimise_the_damped_squares():
     ("name", "params", "most"),
     [
         ("als", {"n_factors": 4, "ridge": 0.5}, 0.3),
-        ("bayesian-mf", {"n_factors": 4}, 0.2),
+        ("bayesian-mf", {"n_factors": 4}, 0.11),
         ("item-knn", {}, 0.6),
         ("user-knn", {}, 0.6),
     ],
@@ -138,6 +138,50 @@ def test_bayesian_factors_do_not_learn_noise_by_heart():
     known, asked = tastes(share=0.15, noise=1.0)
     params = {"n_factors": 12}
     assert rmse(fitted("bayesian-mf", known, **params), asked) < 0.95 * rmse(fitted("als", known, **params), asked)
+
+
+def test_an_item_without_ratings_is_expected_to_be_like_other_items_not_like_other_ratings():
+    """Few items are popular and liked, most are neither: what nothing is known of is likely one of these."""
+    rng = np.random.default_rng(0)
+    popular = np.arange(N_ITEMS) < 15
+    known = rng.random((N_USERS, N_ITEMS)) < np.where(popular, 0.9, 0.1)
+    known[:, [0, 59]] = False
+    rated = table(np.where(known, np.where(popular, 8, 4) + rng.normal(0, 1, known.shape), np.nan), 0, 12)
+    assert rated.mean > 6.5
+    assert (fitted("bayesian-mf", rated).rank(np.arange(N_USERS))[:, [0, 59]].mean(axis=0) < 5.5).all()
+
+
+@pytest.mark.parametrize("name", ["item-knn", "user-knn"])
+def test_neighbours_have_their_say_by_how_similar_they_are(name):
+    known = tastes(share=0.3)[0]
+    model = fitted(name, known, neighbours=20, shrinkage=6.0, damping=0.7)
+    left = np.full((N_USERS, N_ITEMS), np.nan)
+    told = model.mean_ + model.user_biases_[:, None] + model.item_biases_
+    left[known.users, known.items] = known.values - told[known.users, known.items]
+    rows = left if name == "user-knn" else left.T
+    for row, column in ((0, 0), (7, 31), (55, 12)):
+        similar = np.array([similarity(rows[row], other, 6.0) for other in rows])
+        similar[row] = 0
+        similar[np.argsort(-similar)[20:]] = 0
+        heard = np.where(np.isnan(rows[:, column]), 0, np.maximum(similar, 0))
+        wanted = np.nansum(heard * rows[:, column]) / (heard.sum() + 0.7)
+        user, item = (row, column) if name == "user-knn" else (column, row)
+        found = model.predict(np.array([user]), np.array([item]))[0] - told[user, item]
+        assert found == pytest.approx(wanted, rel=1e-3, abs=1e-4)
+
+
+def similarity(one, other, shrinkage):
+    both = ~np.isnan(one) & ~np.isnan(other)
+    one, other, shared = one[both], other[both], max(both.sum() - 1, 0)
+    return one @ other / max(np.sqrt(one @ one * (other @ other)), 1e-9) * shared / (shared + shrinkage)
+
+
+def test_rows_come_in_blocks_of_equal_counts_none_left_out_or_twice():
+    counts = np.repeat([50, 0, 3], [6000, 5, 2])
+    blocks = list(equal_rows(counts))
+    assert len(blocks) > 4  # more than three counts: one has too many entries for one block
+    assert all(len(np.unique(counts[rows])) == 1 for rows in blocks)
+    assert sorted(np.concatenate(blocks)) == list(range(len(counts)))
 
 
 def test_normal_equations_are_those_of_each_row():
@@ -186,7 +230,7 @@ def test_ease_regresses_each_item_on_the_others():
     for item in (0, 17):
         others = np.delete(dense, item, axis=1)
         best = np.linalg.solve(others.T @ others + 5 * np.eye(N_ITEMS - 1), others.T @ dense[:, item])
-        assert model.rank(np.arange(4))[:, item] == pytest.approx(others[:4] @ best, abs=1e-5)
+        assert model.rank(np.arange(N_USERS))[:, item] == pytest.approx(others @ best, abs=1e-5)
 
 
 def test_ease_puts_what_it_does_not_model_below_by_popularity():
