@@ -8,9 +8,10 @@ from typing import Annotated, Any, ClassVar
 import jax
 import jax.numpy as jnp
 import numpy as np
-from optuna.distributions import IntDistribution
+from optuna.distributions import FloatDistribution, IntDistribution
 
 from anomaly_lab.ratings.interactions import Interactions
+from anomaly_lab.recommenders.biases import fit_biases
 from anomaly_lab.recommenders.neural.layers import dense, embedding, run_dense
 from anomaly_lab.recommenders.neural.rating_network import RatingNetwork, Rows, squares
 from anomaly_lab.recommenders.neural.training import Params
@@ -23,6 +24,10 @@ class NeuralFiltering(RatingNetwork):
     He et al. (2017) rank by a sigmoid of the network; here it is what biases leave of a rating.
     """
 
+    learning_rate: Annotated[float, FloatDistribution(1e-4, 0.3, log=True)] = 0.002
+    l2: Annotated[float, FloatDistribution(0.01, 100.0, log=True)] = 15.0
+    batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 256
+    patience: Annotated[int, IntDistribution(1, 10)] = 5
     factors: Annotated[int, IntDistribution(4, 128, log=True)] = 16
     layers: Annotated[int, IntDistribution(1, 4)] = 2
 
@@ -30,11 +35,15 @@ class NeuralFiltering(RatingNetwork):
     has_mlp: ClassVar[bool] = True
 
     def start(self, known: Interactions, rng: np.random.Generator) -> Params:
-        """Return biases, embeddings and layers."""
+        """Return biases, for products damped ones, so that they start with what these leave, embeddings and layers."""
         params = {
             "user_bias": np.zeros(known.n_users, dtype=np.float32),
             "item_bias": np.zeros(known.n_items, dtype=np.float32),
         }
+        if self.has_gmf:  # alone, the MLP learns biases better together with what it says: measured
+            biases = fit_biases(known)
+            params["user_bias"] = (biases.users / self.spread_).astype(np.float32)
+            params["item_bias"] = (biases.items / self.spread_).astype(np.float32)
         if self.has_gmf:
             params["user_gmf"] = embedding(known.n_users, self.factors, rng)
             params["item_gmf"] = embedding(known.n_items, self.factors, rng)
@@ -88,3 +97,7 @@ class NeuralMLP(NeuralFiltering):
     task: ClassVar[str] = "rating-prediction"
     extra: ClassVar[str] = "neural"
     has_gmf: ClassVar[bool] = False
+
+    learning_rate: Annotated[float, FloatDistribution(1e-4, 0.3, log=True)] = 0.003
+    l2: Annotated[float, FloatDistribution(0.01, 100.0, log=True)] = 10.0
+    batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
