@@ -24,6 +24,7 @@ from experiments import (
 from experiments.options import (
     AsJson,
     Columns,
+    DropGenres,
     Families,
     Inductive,
     Items,
@@ -71,6 +72,7 @@ def tune(
     task: TaskName = None,
     ratings: Log = None,
     items: Items = None,
+    drop_genre: DropGenres = None,
     task_option: TaskOptions = None,
     config: Annotated[Path | None, typer.Option(help="Settings from a TOML file; options win over it.")] = None,
     as_json: AsJson = False,
@@ -103,6 +105,7 @@ def tune(
         "task": task,
         "ratings": str(ratings) if ratings else None,
         "items": str(items) if items else None,
+        "drop_genres": drop_genre,
         "task_options": task_option,
     }
     settings = read_config(config) if config else {}

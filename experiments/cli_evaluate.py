@@ -11,6 +11,7 @@ from anomaly_lab.errors import ConfigError
 from experiments.options import (
     AsJson,
     Columns,
+    DropGenres,
     Families,
     Inductive,
     Items,
@@ -33,6 +34,7 @@ def evaluate(
     ] = None,
     ratings: Log = None,
     items: Items = None,
+    drop_genre: DropGenres = None,
     task_option: TaskOptions = None,
     settings: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter: name=value.")] = None,
     seeds: Annotated[int, typer.Option(help="Number of seeds, from 0.", min=1)] = 1,
@@ -54,7 +56,9 @@ def evaluate(
     if ratings is not None:
         if train or test:
             raise ConfigError("--ratings is of recommenders, --train and --test are of detectors; give one of them")
-        log = read_asked(ratings, items, scale=scale_of(scale), columns=pairs(columns) or None)
+        log = read_asked(
+            ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+        )
         table = evaluate_recommender(
             model,
             log,

@@ -8,7 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from anomaly_lab.errors import ConfigError, DataError
-from experiments.options import AsJson, Columns, Items, RunId, Scale, StoreFolder, TaskOptions, pairs, scale_of
+from experiments.options import (
+    AsJson,
+    Columns,
+    DropGenres,
+    Items,
+    RunId,
+    Scale,
+    StoreFolder,
+    TaskOptions,
+    pairs,
+    scale_of,
+)
 
 Ratings = Annotated[Path, typer.Option("--ratings", help="The log of ratings, or the folder that holds it.")]
 Model = Annotated[
@@ -33,6 +44,7 @@ def recommend(
     settings: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter: name=value.")] = None,
     run: RunId = None,
     items: Items = None,
+    drop_genre: DropGenres = None,
     task_option: TaskOptions = None,
     store: StoreFolder = Path("lab"),
     scale: Scale = None,
@@ -50,7 +62,9 @@ def recommend(
 
     if sum((user is not None, bool(like or genre), held_out)) != 1:
         raise ConfigError("one of --user ID, --like ITEM=RATING (or --genre NAME), or --held-out must be given")
-    log = read_asked(ratings, items, scale=scale_of(scale), columns=pairs(columns) or None)
+    log = read_asked(
+        ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+    )
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
     if chosen.note:
         typer.echo(f"note: {chosen.note}: {chosen.said}", err=True)
@@ -89,6 +103,7 @@ def similar(
     settings: Annotated[list[str] | None, typer.Option("--set", help="A hyperparameter: name=value.")] = None,
     run: RunId = None,
     items: Items = None,
+    drop_genre: DropGenres = None,
     store: StoreFolder = Path("lab"),
     scale: Scale = None,
     columns: Columns = None,
@@ -101,7 +116,9 @@ def similar(
     from experiments.items import Catalogue
     from experiments.recommend import similar_items
 
-    log = read_asked(ratings, items, scale=scale_of(scale), columns=pairs(columns) or None)
+    log = read_asked(
+        ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+    )
     place = Catalogue.of(log).find(item)
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
     if chosen.note:

@@ -26,6 +26,7 @@ KNOWN: dict[str, type | tuple[type, ...]] = {
     "task": str,
     "ratings": str,
     "items": str,
+    "drop_genres": list,
     "task_options": list,
 }
 

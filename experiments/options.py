@@ -37,6 +37,10 @@ Log = Annotated[
     Path | None, typer.Option("--ratings", help="For recommenders: a log of ratings, or the folder that holds it.")
 ]
 Items = Annotated[Path | None, typer.Option("--items", help="A table of the items.  [default: the one beside the log]")]
+DropGenres = Annotated[
+    list[str] | None,
+    typer.Option("--drop-genre", help="A genre that no recommender is to see, or 'sensitive'; repeatable."),
+]
 TaskOptions = Annotated[
     list[str] | None, typer.Option("--task-option", help="A setting of the task: name=value; repeatable.")
 ]

@@ -12,8 +12,7 @@ import pandas as pd
 from anomaly_lab.errors import StoreError
 from anomaly_lab.tasks.names import RECOMMENDING
 from tracking.figures import figures_of
-from tracking.read import find_run, shown_runs
-from tracking.spec import COMMON_PARAMS
+from tracking.read import COMMON_PARAMS, find_run, shown_runs
 from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:

@@ -13,7 +13,8 @@ from anomaly_lab.evaluation.result import ScoredFold
 from anomaly_lab.tasks.question import Question
 from tracking.artifacts import artifact_folder, write_artifacts
 from tracking.notes import NOTE, question_note, study_note
-from tracking.spec import COMMON_PARAMS, RunSpec
+from tracking.read import COMMON_PARAMS
+from tracking.spec import RunSpec
 from tracking.store import PREFIX, Store
 from tracking.views import detector_view, question_views
 
@@ -228,7 +229,12 @@ class Recorder:
                 rows += [Metric(f"fold_{name}", fold.metrics[name], now, step) for name in shown]
             if isinstance(result, RecommenderResult):
                 curve = result.folds[0].history.to_dict("records")
-                rows += [Metric(f"epoch_{name}", one[name], now, int(one["epoch"])) for one in curve for name in one]
+                rows += [
+                    Metric(f"epoch_{name}", one[name], now, int(one["epoch"]))
+                    for one in curve
+                    for name in one
+                    if name != "epoch"
+                ]
         self.store.client.log_batch(
             run_id,
             metrics=rows,

@@ -21,9 +21,6 @@ from tracking.store import PREFIX
 
 RECORDED_PACKAGES = ("anomaly-lab", "numpy", "scikit-learn", "imbalanced-learn", "lightgbm", "optuna", "mlflow")
 
-COMMON_PARAMS = ("detector", "families")
-"""Parameters that runs of every detector have; its own hyperparameters stand beside them."""
-
 
 @dataclass(frozen=True)
 class RunSpec:

@@ -35,10 +35,16 @@ def test_every_setting_is_read(write, tmp_path):
             kind_out = true
             scale = "-1,0,1"
             store = "../lab"
+            task = "rating-prediction"
+            ratings = "logs"
+            items = "/elsewhere/movies.csv"
+            drop_genres = ["sensitive"]
+            task_options = ["k=2"]
             """
         )
     )
     assert set(settings) == set(KNOWN)
+    assert (settings["ratings"], settings["items"]) == (str(tmp_path / "logs"), "/elsewhere/movies.csv")
     assert settings["rounds"] == [str(tmp_path / "a.npz"), "/elsewhere/b.npz"]
     assert settings["features"] == str(tmp_path / "mine.csv")
     assert Path(settings["store"]).resolve() == tmp_path.parent / "lab"

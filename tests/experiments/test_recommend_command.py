@@ -130,3 +130,20 @@ def test_a_task_of_recommenders_needs_a_log(cli):
     ran = cli("tune", "--task", "rating-prediction")
     assert ran.code == 2
     assert "needs one log of ratings, --ratings FILE, found none" in ran.err
+
+
+def test_genres_to_drop_are_not_shown_and_must_be_there(asked, cli, folder):
+    items = asked("recommend", "--user", 1, "-n", 3, "--drop-genre", "Crime")["items"]
+    assert {row["genres"] for row in items} == {""}
+    assert asked("recommend", "--user", 1, "-n", 3, "--drop-genre", "sensitive")["items"]
+    refused = cli("recommend", "--ratings", folder, "--user", 1, "--drop-genre", "Western")
+    assert (refused.code, "'Western' must be a genre, known: Comedy, Crime" in refused.err) == (2, True)
+
+
+def test_what_was_left_out_of_a_log_is_told(cli, folder, tmp_path):
+    text = (folder / "ratings.csv").read_text()
+    (tmp_path / "ratings.csv").write_text(text + "5,100,UNKNOWN\n")
+    (tmp_path / "movies.csv").write_text((folder / "movies.csv").read_text())
+    ran = cli("evaluate", "biases", "--ratings", tmp_path)
+    assert ran.code == 0
+    assert "1 rows left out, their rating is UNKNOWN" in ran.err
