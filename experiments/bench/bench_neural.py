@@ -43,9 +43,7 @@ class Clock:
         now = np.array([time.perf_counter(), time.process_time()])
         self.seconds.append(now - self.last)
         self.last, (wall, cpu) = now, now - self.last
-        print(
-            f"  epoch {epoch}: {wall:.1f} s, {cpu:.1f} CPU s; RMSE {figures['validation']:.4f}", flush=True
-        )
+        print(f"  epoch {epoch}: {wall:.1f} s, {cpu:.1f} CPU s; RMSE {figures['validation']:.4f}", flush=True)
 
 
 def draw_ratings(n_rows: int) -> Interactions:
