@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import mean_absolute_error, ndcg_score, roc_auc_score, root_mean_squared_error
 
@@ -19,6 +19,7 @@ from anomaly_lab.tasks.rating_prediction import RatingPrediction
 SEEDS = st.integers(0, 10_000)
 
 
+@settings(max_examples=25)
 @given(SEEDS, st.booleans())
 def test_auc_of_a_list_is_scikit_learns(seed, tied):
     rng = np.random.default_rng(seed)
@@ -30,6 +31,7 @@ def test_auc_of_a_list_is_scikit_learns(seed, tied):
         assert placed.auc[user] == pytest.approx(roc_auc_score(truth, scores[user]))
 
 
+@settings(max_examples=25)
 @given(SEEDS)
 def test_ndcg_hit_rate_and_recall_are_those_of_the_list(seed):
     rng = np.random.default_rng(seed)
@@ -50,6 +52,7 @@ def test_hidden_items_are_not_ranked():
     assert placed.auc.tolist() == [1.0]
 
 
+@settings(max_examples=25)
 @given(SEEDS)
 def test_a_constant_scorer_has_an_auc_of_a_half(seed):
     held_out = np.array([np.random.default_rng(seed).choice(9, 2, replace=False)])

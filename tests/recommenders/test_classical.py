@@ -12,6 +12,8 @@ from anomaly_lab.registry import MODELS
 from anomaly_lab.space import search_space
 
 RATING = ("biases", "item-knn", "user-knn", "als", "bayesian-mf")
+EACH_RATING = (*RATING[:-1], pytest.param("bayesian-mf", marks=pytest.mark.slow))
+"""Gibbs sampling takes its time."""
 RANKING = ("popularity", "pagerank", "ease", "ials")
 N_USERS, N_ITEMS = 120, 60
 
@@ -86,14 +88,14 @@ def test_who_has_no_rating_gets_finite_numbers_and_pairs_agree_with_lists(name):
     assert len(model.predict(users[:0], users[:0])) == 0
 
 
-@pytest.mark.parametrize("name", [*RATING, *RANKING])
+@pytest.mark.parametrize("name", [*EACH_RATING, *RANKING])
 def test_the_same_seed_gives_the_same_numbers(name):
     known = tastes()[0] if name in RATING else circles()[0]
     first, again = (fitted(name, known, seed=3).rank(np.arange(20)) for _ in range(2))
     assert np.array_equal(first, again)
 
 
-@pytest.mark.parametrize("name", RATING)
+@pytest.mark.parametrize("name", EACH_RATING)
 def test_a_longer_scale_changes_nothing_but_the_unit(name):
     known, asked = tastes()
     longer = Interactions(known.users, known.items, known.values * 3 - 2, N_USERS, N_ITEMS, -2, 28)
@@ -101,7 +103,7 @@ def test_a_longer_scale_changes_nothing_but_the_unit(name):
     assert theirs == pytest.approx(ours * 3 - 2, abs=0.05)
 
 
-@pytest.mark.parametrize("name", RATING)
+@pytest.mark.parametrize("name", EACH_RATING)
 def test_where_all_rate_alike_that_rating_is_expected(name):
     known = tastes()[0]
     same = Interactions(known.users, known.items, np.full(len(known), 4, np.float32), N_USERS, N_ITEMS, 0, 10)

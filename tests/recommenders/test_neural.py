@@ -30,9 +30,7 @@ TINY = {
 }
 """Small models; a network is compiled once here, for its rows are always as many."""
 EVERY_VARIANT = [
-    pytest.param(name, marks=[] if name in {"embedding-regressor", "neumf", "neumf-masked"} else [pytest.mark.slow])
-    for name in TINY
-    if name != "triplet"
+    pytest.param(name, marks=[] if name == "gmf" else [pytest.mark.slow]) for name in TINY if name != "triplet"
 ]
 """Compiling a network takes seconds, so few are tried by the fast tests."""
 COLD_USER, COLD_ITEM = 3, 5
@@ -134,7 +132,10 @@ def test_every_epoch_is_reported():
     )
 
 
-@pytest.mark.parametrize(("name", "param"), [("embedding-regressor", "learning_rate"), ("triplet", "margin")])
+@pytest.mark.parametrize(
+    ("name", "param"),
+    [("embedding-regressor", "learning_rate"), pytest.param("triplet", "margin", marks=pytest.mark.slow)],
+)
 def test_a_loss_that_is_not_finite_is_reported_and_is_the_last(name, param):
     heard = []
     rows = positives() if name == "triplet" else log()

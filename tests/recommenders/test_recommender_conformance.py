@@ -8,12 +8,13 @@ from anomaly_lab.tasks.names import RECOMMENDING
 from anomaly_lab.testing import check_model, check_parameters, check_summary
 
 NEURAL = [name for name in MODELS.built_in if MODELS.get(name).constant("extra") == "neural"]
+SLOW_MODELS = (*NEURAL, "bayesian-mf")
 CASES = [
     pytest.param(
         name,
         check,
         id=f"{name}-{check.__name__}",
-        marks=[pytest.mark.slow] if name in NEURAL or check is check_ranges else [],
+        marks=[pytest.mark.slow] if name in SLOW_MODELS or check is check_ranges else [],
     )
     for name in MODELS.built_in
     if MODELS.get(name).constant("task") in RECOMMENDING

@@ -101,7 +101,7 @@ def sparse_logs(draw):
 
 
 @given(sparse_logs())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 def test_coverage_has_every_user_and_item_in_every_part(case):
     known, seed = case
     part = coverage_parts(known.users, known.items, (0.8, 0.1, 0.1), np.random.default_rng(seed))

@@ -28,6 +28,7 @@ class MaskedFiltering(RatingNetwork):
     layer sums. Sums are divided by the root of how many they are of. The output is a sigmoid over the scale of ratings.
     """
 
+    tuned_by_default: ClassVar[bool] = False
     reads_ratings: ClassVar[bool] = True
     has_gmf: ClassVar[bool] = True
     has_mlp: ClassVar[bool] = True
