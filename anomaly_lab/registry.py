@@ -49,7 +49,8 @@ class Entry:
             the extra it needs.
         """
         module, _, attribute = self.target.partition(":")
-        self._check_extra()
+        if missing := self.missing:
+            raise PluginError(f"'{self.name}' {missing}")
         try:
             return getattr(importlib.import_module(module), attribute)
         except Exception as error:  # a plugin may fail in any way while it is imported
@@ -58,15 +59,17 @@ class Entry:
                 f"{type(error).__name__}: {error}; mend or uninstall it"
             ) from error
 
-    def _check_extra(self) -> None:
-        """Raise `PluginError` if the packages of the built-in model's ``extra`` are missing."""
+    @property
+    def missing(self) -> str:
+        """What a built-in model's ``extra`` lacks here and the command that installs it; empty if there is all."""
         extra = self.constant("extra") if self.origin == BUILT_IN else None
         missing = [name for name in EXTRAS.get(str(extra), ()) if importlib.util.find_spec(name) is None]
-        if missing:
-            raise PluginError(
-                f"'{self.name}' needs {' and '.join(missing)}, found nothing of that name; "
-                f"install with: pip install 'anomaly-lab[{extra}]'"
-            )
+        if not missing:
+            return ""
+        return (
+            f"needs {' and '.join(missing)}, found nothing of that name; "
+            f"install with: pip install 'anomaly-lab[{extra}]'"
+        )
 
     @cached_property
     def _definition(self) -> ast.ClassDef | ast.FunctionDef:

@@ -10,7 +10,7 @@ import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from anomaly_lab.registry import Registry
+from anomaly_lab.registry import Entry, Registry
 from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.figures import figures_of
 from tracking.leaderboard import Board
@@ -47,9 +47,16 @@ def entries_table(registry: Registry) -> pd.DataFrame:
         {
             "name": [entry.name for entry in entries],
             "from": [entry.origin for entry in entries],
-            "summary": [entry.summary if entry.error is None else f"BROKEN: {entry.error}" for entry in entries],
+            "summary": [_told(entry) for entry in entries],
         }
     )
+
+
+def _told(entry: Entry) -> str:
+    """Return what an entry is, or why it cannot be had."""
+    if entry.error is not None:
+        return f"BROKEN: {entry.error}"
+    return entry.summary + (f" ({entry.missing})" if entry.missing else "")
 
 
 def console() -> Console:

@@ -267,10 +267,13 @@ def test_without_the_extra_models_are_listed_and_say_how_to_install_it():
         "find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name in ('jax', 'optax') else find(name, *rest)\n"
         "from anomaly_lab.registry import MODELS\n"
+        "from experiments.show import entries_table\n"
+        "print(entries_table(MODELS).set_index('name').summary['neumf'])\n"
         "print(MODELS.get('neumf').summary, MODELS.get('neumf').constant('task'), 'jax' in sys.modules)\n"
         "MODELS.load('neumf')\n"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert ran.stdout.strip().endswith("rating-prediction False")
+    assert "summed (He et al., 2017). (needs jax and optax" in ran.stdout.splitlines()[0]
     assert "'neumf' needs jax and optax" in ran.stderr
     assert "pip install 'anomaly-lab[neural]'" in ran.stderr
