@@ -74,6 +74,7 @@ def test_best_and_worst_user_are_shown_beside_what_was_held_out(cli, folder, tmp
     assert shown[0]["auc"] >= shown[1]["auc"]
 
 
+@pytest.mark.slow
 def test_what_was_tuned_on_the_log_is_asked_and_fitted_once(cli, folder, tmp_path):
     store = tmp_path / "lab"
     log = ["--ratings", folder, "--store", store]

@@ -249,6 +249,7 @@ def test_every_variant_of_the_triplet_model_learns(negatives, candidates, metada
     assert auc(fitted("triplet", known, test, max_epochs=20, **variant), known, test) > 0.75
 
 
+@pytest.mark.slow
 def test_negatives_are_items_the_user_has_not_rated():
     import jax.numpy as jnp
 
