@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import pandas as pd
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.recommender_folds import RankingFold
-from anomaly_lab.evaluation.recommending import recommend_fold
+from anomaly_lab.evaluation.recommending import checked_answer
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.recommenders.base import Lists, Recommender, Training
 from anomaly_lab.recommenders.popularity import PopularityRecommender
@@ -73,22 +74,22 @@ def best_and_worst(log: Round, name: str, params: Mapping[str, Any], task: Impli
             f"--held-out is of recommenders that rank likings, found '{name}' ({model.task}); try --model ease"
         )
     fold = next(task.folds([log], "held-out"))
-    found = recommend_fold(name, model, params, fold, number=0, seed=0).folds[0].users
     fitted, popular = model(**params), PopularityRecommender()
     for one in (fitted, popular):
         one.fit(Training(fold.known), rng=np.random.default_rng([0, 0, 0]))
-    aucs = found["auc"].to_numpy()
+    aucs = fold.judge(partial(checked_answer, name, fitted)).users["auc"].to_numpy()
     places = {"best": int(aucs.argmax()), "worst": int(aucs.argmin())}
-    return [_shown(log, fold, (fitted, popular), found, which, place, n) for which, place in places.items()]
+    lists = (fitted, popular)
+    return [_shown(log, fold, lists, which, place, float(aucs[place]), n) for which, place in places.items()]
 
 
 def _shown(
     log: Round,
     fold: RankingFold,
     models: tuple[Recommender, Recommender],
-    found: pd.DataFrame,
     which: str,
     place: int,
+    auc: float,
     n: int,
 ) -> Shown:
     seen = fold.known.matrix[[place]].indices
@@ -99,8 +100,7 @@ def _shown(
         "held out": np.isin(lists[0], fold.asked[place]),
         "popular": np.isin(lists[0], lists[1]),
     }
-    user, auc = fold.user_ids[place], float(found["auc"].to_numpy()[place])
-    return Shown(which, user, auc, fold.asked.shape[1], rows.assign(**marks))
+    return Shown(which, fold.user_ids[place], auc, fold.asked.shape[1], rows.assign(**marks))
 
 
 def _first(scores: FloatArray, seen: AnyArray, n: int) -> IntArray:

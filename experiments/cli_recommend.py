@@ -119,7 +119,8 @@ def similar(
     log = read_asked(
         ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
     )
-    place = Catalogue.of(log).find(item)
+    catalogue = Catalogue.of(log)
+    place = catalogue.find(item)
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
     if chosen.note:
         typer.echo(f"note: {chosen.note}: {chosen.said}", err=True)
@@ -127,15 +128,7 @@ def similar(
     if as_json:
         typer.echo(show.to_json({"model": chosen.name, "params": chosen.params, "items": show.records(table)}))
         return
-    named = Catalogue.of(log).rows(place_array(place)).iloc[0]
-    show.print_table(table, title=f"Most like {named.get('title') or named['item']}, by {chosen.said}")
-
-
-def place_array(place: int) -> Any:
-    """Return one position as an array."""
-    import numpy as np
-
-    return np.array([place])
+    show.print_table(table, title=f"Most like {catalogue.name_of(place)}, by {chosen.said}")
 
 
 def _place_of(log: Any, user: str) -> int:

@@ -158,14 +158,16 @@ class Driver:
 
     def _recommender_spec(self, name: str, model: type) -> RunSpec:
         question = self.bench.question
+        content = question.rounds[0].content
+        sees = () if content is None else (f"genres {content.digest[:8]}",)
         return RunSpec(
             question,
             name,
             kind=getattr(model, "kind", "other"),
-            families=(),
+            families=sees,
             origin=MODELS.get(name).origin,
             baseline=getattr(model, "baseline", False),
-            study=study_name(name, model, question.fingerprint, (), self.seed),
+            study=study_name(name, model, question.fingerprint, sees, self.seed),
             home=self.store.home,
         )
 

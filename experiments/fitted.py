@@ -105,7 +105,8 @@ def fitted_on(log: Round, chosen: Chosen, store: str | Path | None) -> Fitted:
     if store is None or not Path(store).is_dir():
         return fit(log, chosen.name, chosen.params)
     params = {**defaults(model), **chosen.params}
-    identity = repr((chosen.name, sorted(params.items()), log.ratings.digest, code_of(model)))
+    content = None if log.content is None else log.content.digest
+    identity = repr((chosen.name, sorted(params.items()), log.ratings.digest, content, code_of(model)))
     kept = Path(store) / "recommenders" / f"{chosen.name}-{hashlib.sha256(identity.encode()).hexdigest()[:16]}.npz"
     if kept.exists():
         try:

@@ -49,6 +49,11 @@ class Catalogue:
             table["genres"] = ["|".join(names[row]) for row in self.content.has_genre[places]]
         return table
 
+    def name_of(self, place: int) -> str:
+        """Return the title of the item at a position, its id where none is known."""
+        title = "" if self.content is None else str(self.content.titles[place])
+        return title or str(self.item_ids[place])
+
     def rows_of_ids(self, ids: AnyArray) -> pd.DataFrame:
         """Return the same of the items with some ids."""
         return self.rows(pd.Index(self.item_ids).get_indexer(pd.Index(ids)))

@@ -111,13 +111,15 @@ def best_recommender(store: Store, ratings: str) -> RecommenderRun | None:
     ratings : str
         Digest of the log's ratings.
     """
+    shown = shown_runs(store)
     for task in reversed(RECOMMENDING):
-        runs = [run for run in shown_runs(store) if _answers(run, task, ratings)]
+        runs = [run for run in shown if _answers(run, task, ratings)]
         if not runs:
             continue
         newest = max(runs, key=lambda run: run.info.end_time).data.tags[PREFIX + "question"]
-        leader = rank_recommenders(_table([run for run in runs if run.data.tags[PREFIX + "question"] == newest]), task)
-        return recommender_run(store, str(leader["run_id"].iloc[0]))
+        asked = {str(run.info.run_id): run for run in runs if run.data.tags[PREFIX + "question"] == newest}
+        leader = rank_recommenders(_table(list(asked.values())), task)
+        return _recommender(asked[str(leader["run_id"].iloc[0])])
     return None
 
 
@@ -130,9 +132,17 @@ def recommender_run(store: Store, run_id: str) -> RecommenderRun:
         If there is no such run, or it is one of a detector.
     """
     run = find_run(store, run_id)
+    if run.data.tags[PREFIX + "task"] not in RECOMMENDING:
+        detector = run.data.tags[PREFIX + "detector"]
+        raise StoreError(
+            f"run {run_id[:8]} ({detector}) must be of a recommender, found one of a detector; "
+            "see `anomaly-lab leaderboard`"
+        )
+    return _recommender(run)
+
+
+def _recommender(run: Run) -> RecommenderRun:
     tags = {key.removeprefix(PREFIX): value for key, value in run.data.tags.items()}
-    if tags["task"] not in RECOMMENDING:
-        raise StoreError(f"run {run_id[:8]} ({tags['detector']}) must be of a recommender, found one of a detector")
     primary = figures_of(tags["task"]).measures[0]
     params = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
     figure = f"{primary.upper()} {run.data.metrics[primary]:.3f} on {tags['question_title']}"

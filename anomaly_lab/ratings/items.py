@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
+import pandas as pd
 
 from anomaly_lab.types import AnyArray, BoolArray, IntArray
 
@@ -41,6 +44,14 @@ class ItemTable:
     def n_unknown(self) -> int:
         """Number of items of which neither title nor genre is known."""
         return int(((self.titles == "") & ~self.has_genre.any(axis=1)).sum())
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of what models see: which item is of which genre."""
+        digest = hashlib.sha256(repr(self.genres).encode())
+        digest.update(pd.util.hash_array(self.item_ids).tobytes())
+        digest.update(np.packbits(self.has_genre).tobytes())
+        return digest.hexdigest()
 
     def take(self, rows: IntArray) -> ItemTable:
         """Return some rows in a given order."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -84,7 +85,7 @@ class Lists:
 
 
 @dataclass
-class Recommender:
+class Recommender(ABC):
     """Base of recommenders: a dataclass of hyperparameters with `fit`, and one of `predict` and `rank`.
 
     What is fitted stands in attributes whose names end in an underscore: arrays, sparse arrays, numbers, or
@@ -96,9 +97,9 @@ class Recommender:
     kind: ClassVar[str] = "recommender"
     n_items_: int = field(init=False, default=0, repr=False)
 
+    @abstractmethod
     def fit(self, train: Training, *, rng: np.random.Generator) -> Recommender:
         """Learn from the known ratings."""
-        raise NotImplementedError
 
     def predict(self, users: AnyArray, items: AnyArray) -> FloatArray:
         """Return one number a pair, shape (n_pairs,)."""

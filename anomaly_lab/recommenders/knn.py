@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from typing import Annotated, ClassVar
 
@@ -73,13 +74,13 @@ class NeighbourRecommender(Recommender):
             told[pairs] = self.rank(block)[np.searchsorted(block, users[pairs]), items[pairs]]
         return told
 
+    @abstractmethod
     def _rows(self, matrix: sparse.csr_array) -> sparse.csr_array:
         """Return a matrix of users and items with a row for each of those that are neighbours."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _sums(self, users: AnyArray, matrix: sparse.csr_array) -> Float32Array:
         """Return the entries of users' items' neighbours, or neighbours' items, times similarity, summed."""
-        raise NotImplementedError
 
 
 @dataclass

@@ -148,3 +148,10 @@ def test_what_was_left_out_of_a_log_is_told(cli, folder, tmp_path):
     ran = cli("evaluate", "biases", "--ratings", tmp_path)
     assert ran.code == 0
     assert "1 rows left out, their rating is UNKNOWN" in ran.err
+
+
+def test_a_recommender_that_saw_other_genres_is_not_served_again(cli, folder, tmp_path):
+    for options in ([], ["--drop-genre", "Crime"], []):
+        ran = cli("recommend", "--ratings", folder, "--user", 1, "--model", "pagerank", "--store", tmp_path, *options)
+        assert ran.code == 0, ran.err
+    assert len(list((tmp_path / "recommenders").iterdir())) == 2

@@ -1,6 +1,7 @@
 """Recommenders are tuned, recorded, ranked and ended early by the same engine as detectors."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import mlflow
@@ -10,6 +11,7 @@ import pytest
 from installing import install
 
 from anomaly_lab.errors import ConfigError, StoreError
+from anomaly_lab.ratings.items import ItemTable
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.recommender_checks import random_log
 from anomaly_lab.tasks.implicit_ranking import ImplicitRanking
@@ -94,6 +96,15 @@ def test_a_tune_is_resumed(fresh_store):
     tuned(fresh_store, RATINGS, ["biases"], trials=4)
     assert [run.info.run_id for run in runs_of(fresh_store, "trial")][:2] == first
     assert len(runs_of(fresh_store, "trial")) == 4
+
+
+def test_a_study_is_not_resumed_on_other_genres(fresh_store):
+    ids = LOG.ratings.item_ids
+    for genres in (("a", "b"), ("a",), ("a", "b")):
+        content = ItemTable(ids, np.full(len(ids), ""), genres, np.ones((len(ids), len(genres)), dtype=bool))
+        tune([replace(LOG, content=content)], detectors=["biases"], trials=1, jobs=1, task=RATINGS, store=fresh_store)
+    assert len({run.data.params["families"] for run in runs_of(fresh_store, "trial")}) == 2
+    assert len(runs_of(fresh_store, "trial")) == 2
 
 
 def test_a_run_carries_users_sides_and_epochs(fresh_store, tmp_path, monkeypatch):

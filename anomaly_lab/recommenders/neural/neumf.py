@@ -44,7 +44,6 @@ class NeuralFiltering(RatingNetwork):
             biases = fit_biases(known)
             params["user_bias"] = (biases.users / self.spread_).astype(np.float32)
             params["item_bias"] = (biases.items / self.spread_).astype(np.float32)
-        if self.has_gmf:
             params["user_gmf"] = embedding(known.n_users, self.factors, rng)
             params["item_gmf"] = embedding(known.n_items, self.factors, rng)
             params["gmf_weights"] = np.ones(self.factors, dtype=np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Annotated, Any, ClassVar, NamedTuple
@@ -66,14 +67,14 @@ class RatingNetwork(Recommender):
     low_: float = field(init=False, repr=False)
     high_: float = field(init=False, repr=False)
 
+    @abstractmethod
     def start(self, known: Interactions, rng: np.random.Generator) -> Params:
         """Return the parameters before training; those of one row a user or item are called ``user…`` or ``item…``."""
-        raise NotImplementedError
 
     @staticmethod
+    @abstractmethod
     def forward(params: Params, inputs: Params, rows: Rows) -> Any:
         """Return one number a row: what is to be ``(rating - centre_) / spread_``."""
-        raise NotImplementedError
 
     @staticmethod
     def penalty(params: Params, inputs: Params, rows: Rows) -> Any:
