@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from browsing import CHROMIUM, FLAGS, visiting
 from filelock import FileLock
 from hypothesis import settings
 from publisher import Publisher, publishing
@@ -121,3 +122,22 @@ def publisher(monkeypatch) -> Iterator[Publisher]:
     monkeypatch.setenv("NO_PROXY", "127.0.0.1")
     with publishing() as publisher:
         yield publisher
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[object]:
+    """Debian's Chromium without a window."""
+    if CHROMIUM is None:
+        pytest.skip("a browser needed: install Debian's package chromium")
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium):
+    """Open a page: ``with visit(path, viewport=…) as seen``; see `browsing.visiting`."""
+    return partial(visiting, chromium)

@@ -1,0 +1,1 @@
+"""Pages: standalone HTML files, from Jinja templates."""
