@@ -56,7 +56,9 @@ class Placing:
     why: str
 
 
-def rank(contenders: Iterable[Contender], margin: float = TIE_MARGIN) -> list[Placing]:
+def rank(
+    contenders: Iterable[Contender], margin: float = TIE_MARGIN, names: tuple[str, str] = ("AUC", "F1")
+) -> list[Placing]:
     """Return contenders in order, best first; the order of the input does not matter.
 
     Parameters
@@ -66,6 +68,8 @@ def rank(contenders: Iterable[Contender], margin: float = TIE_MARGIN) -> list[Pl
     margin : float
         AUCs strictly closer than this are tied; the difference is rounded to 12 decimals, for 0.563 - 0.558 < 0.005 in
         floating point.
+    names : tuple of str
+        What reasons call the primary metric and the tie-breaker, where a course ranks by others.
     """
     left = sorted(contenders, key=lambda one: (-one.auc, -_f1(one), one.submitted, one.key))
     placings: list[Placing] = []
@@ -78,7 +82,7 @@ def rank(contenders: Iterable[Contender], margin: float = TIE_MARGIN) -> list[Pl
         tied.sort(key=lambda one: (-_f1(one), -one.auc, one.submitted, one.key))
         below = placings[-1].contender.auc if placings else None
         for place, one in enumerate(tied):
-            why = _alone(one, below) if len(tied) == 1 else _tied(place, tied, leader, margin)
+            why = _alone(one, below, names) if len(tied) == 1 else _tied(place, tied, leader, margin, names)
             placings.append(Placing(len(placings) + 1, band, one, why))
     return placings
 
@@ -87,14 +91,16 @@ def _f1(one: Contender) -> float:
     return float("-inf") if isnan(one.f1) else one.f1
 
 
-def _alone(one: Contender, above: float | None) -> str:
-    return "highest AUC" if above is None else f"AUC {above - one.auc:.3f} below the one above"
+def _alone(one: Contender, above: float | None, names: tuple[str, str]) -> str:
+    return f"highest {names[0]}" if above is None else f"{names[0]} {above - one.auc:.3f} below the one above"
 
 
-def _tied(place: int, tied: list[Contender], leader: Contender, margin: float) -> str:
-    one = tied[place]
+def _tied(place: int, tied: list[Contender], leader: Contender, margin: float, names: tuple[str, str]) -> str:
+    one, (primary, breaker) = tied[place], names
     if place == 0 and one == leader:
-        return f"highest AUC and F1 of {len(tied)} tied"
+        return f"highest {primary} and {breaker} of {len(tied)} tied"
     if place == 0:
-        return f"tied at AUC {leader.auc:.3f} (within {margin:g}), highest F1 of {len(tied)}"
-    return f"tied at AUC {leader.auc:.3f} (within {margin:g}), F1 {one.f1:.3f} after {tied[place - 1].f1:.3f}"
+        return f"tied at {primary} {leader.auc:.3f} (within {margin:g}), highest {breaker} of {len(tied)}"
+    return (
+        f"tied at {primary} {leader.auc:.3f} (within {margin:g}), {breaker} {one.f1:.3f} after {tied[place - 1].f1:.3f}"
+    )

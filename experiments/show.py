@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from anomaly_lab.registry import Entry, Registry
 from anomaly_lab.tasks.names import FAKE_USERS
@@ -72,7 +73,7 @@ def print_table(table: pd.DataFrame, title: str | None = None) -> None:
         numeric = all(isinstance(value, int | float) or not _cell(value) for value in table[name].tolist())
         shown.add_column(str(name), justify="right" if numeric else "left", overflow="fold")
     for row in table.itertuples(index=False):
-        shown.add_row(*(_cell(value) for value in row))
+        shown.add_row(*(Text(_cell(value)) for value in row))
     console().print(shown)
 
 

@@ -1,0 +1,1 @@
+"""The organiser's side: rounds with hidden labels, submissions, standings and grades."""
