@@ -18,7 +18,7 @@ TASK   ?= implicit-ranking
 LOG     = $(or $(RATINGS),$(DATA)/ml-latest-small)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune recommend leaderboard export ui test test-all check bench readme clean
+.PHONY: help setup tune recommend course-demo leaderboard export ui test test-all check bench readme clean
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ recommend: setup  ## tune recommenders on RATINGS=log (default: MovieLens latest
 	@$(if $(RATINGS),,$(BIN)/anomaly-lab data fetch ml-latest-small --to $(DATA))
 	@$(BIN)/anomaly-lab tune --task $(TASK) --ratings $(LOG) --trials $(TRIALS) --jobs $(JOBS) --seed $(SEED) --store $(LAB)
 	@$(BIN)/anomaly-lab recommend --ratings $(LOG) --held-out -n 20 --store $(LAB)
+
+course-demo: setup  ## run a course of four simulated rounds with six detectors as teams, up to its final page
+	@$(BIN)/python -m experiments.course_demo $(LAB)/course-demo --seed $(SEED)
 
 leaderboard: setup  ## show the leaderboard again
 	@$(BIN)/anomaly-lab leaderboard --store $(LAB)

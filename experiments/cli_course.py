@@ -121,7 +121,8 @@ def submit(
             _say(one)
     refused = sum(one.receipt is None for one in taken)
     if refused:
-        raise ConfigError(f"{refused} of {len(taken)} files were refused, see above; the others are taken")
+        others = "; the others are taken" if refused < len(taken) else ""
+        raise ConfigError(f"{refused} of {len(taken)} files were refused, see above{others}")
 
 
 @app.command()

@@ -79,8 +79,9 @@ def verdict(standings: Sequence[Standing], metric: str) -> str:
     if first.ahead is None:
         return told + "; nobody else handed in."
     second, lead = standings[1].submission.team, first.ahead
-    by = f"{lead.difference:+.3f} (95 % {lead.low:+.3f} to {lead.high:+.3f}, p = {lead.p:.2g})"
-    if lead.difference < 0:
-        return f"{told} by the rule of ties: {second} has the higher {metric}, {by}."
     sure = "more than chance explains" if lead.is_real else "which chance alone would often bring about"
-    return f"{told}, ahead of {second} by {by}: {sure}."
+    low, high = sorted([lead.low, lead.high] if lead.difference >= 0 else [-lead.low, -lead.high])
+    by = f"{abs(lead.difference):.3f} (95 %: {low:.3f} to {high:.3f}), {sure}".replace("-", "\N{MINUS SIGN}")
+    if lead.difference < 0:
+        return f"{told} by the rule of ties: {second} has a {metric} higher by {by}."
+    return f"{told}, ahead of {second} by {by}."

@@ -81,6 +81,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters["signed"] = lambda value, digits=3: f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+    made.filters["p_value"] = lambda p: "< 0.001" if p < 0.001 else f"{p:.2g}"
     return made
 
 
