@@ -9,6 +9,7 @@ JOBS   ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu)
 SEED   ?= 0
 BATCH  ?=
 OUT    ?=
+RUN    ?=
 PORT   ?= 5000
 NEURAL ?= 1
 DATA   ?= data
@@ -18,7 +19,7 @@ TASK   ?= implicit-ranking
 LOG     = $(or $(RATINGS),$(DATA)/ml-latest-small)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune recommend course-demo leaderboard export ui test test-all check bench readme clean
+.PHONY: help setup tune recommend course-demo leaderboard export ui test test-all check bench readme clean report
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -48,6 +49,9 @@ leaderboard: setup  ## show the leaderboard again
 
 export: setup  ## refit the best run and score BATCH=next.npz OUT=scores.npz (default: the embedded course's round 4)
 	@$(BIN)/anomaly-lab export --store $(LAB) $(if $(BATCH),--batch $(BATCH)) $(if $(OUT),--out $(OUT))
+
+report: setup  ## write OUT=report.html, what a team hands in about RUN=id (default: the best run)
+	@$(BIN)/anomaly-lab report --store $(LAB) $(if $(RUN),--run $(RUN)) $(if $(BATCH),--batch $(BATCH)) $(if $(OUT),--out $(OUT))
 
 ui: setup  ## every run in MLflow's UI on 127.0.0.1
 	@$(BIN)/anomaly-lab ui --store $(LAB) --port $(PORT)

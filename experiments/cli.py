@@ -21,6 +21,7 @@ from experiments import (
     cli_explain,
     cli_handin,
     cli_recommend,
+    cli_report,
 )
 from experiments.options import (
     AsJson,
@@ -214,6 +215,7 @@ app.command()(cli_recommend.similar)
 app.command()(cli_describe.describe)
 app.command()(cli_explain.explain)
 app.command()(cli_detect.detect)
+app.command()(cli_report.report)
 app.add_typer(cli_data.app, name="data")
 app.add_typer(cli_course.app, name="course")
 

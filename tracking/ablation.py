@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import nan
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from anomaly_lab.evaluation.variants import Variant
 from tracking.paired import difference_se
 from tracking.record import Recorder
 from tracking.spec import RunSpec
-from tracking.store import PREFIX
+from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -91,36 +91,50 @@ class Ablation:
         Returns
         -------
         DataFrame
-            ``part``, ``variant``, ``seeds`` (how many of them finished), ``auc`` (mean), ``auc_sd`` (standard deviation
-            over seeds), ``auc_se`` (standard error of one seed's AUC by DeLong, its mean), ``difference`` (mean
-            difference in AUC to the whole at the same seed), ``difference_se`` (its standard error at one seed, both
-            AUCs being of the same users), ``f1``, and the seconds of each stage of one run.
+            See `side_by_side`.
         """
         runs = self.finished()
-        whole = {seed: runs[variants[0][0], seed] for seed in seeds if (variants[0][0], seed) in runs}
-        measured = {
-            key: pd.DataFrame(
-                [self._measured(runs[key, seed], whole.get(seed)) for seed in seeds if (key, seed) in runs]
-            )
-            for key, _ in variants
-        }
-        rows = [
-            {"part": one.part, "variant": one.name, "seeds": len(measured[key]), "auc_sd": measured[key]["auc"].std()}
-            | measured[key].mean().to_dict()
-            for key, one in variants
-            if len(measured[key])
-        ]
-        return pd.DataFrame(rows, columns=COLUMNS)
-
-    def _measured(self, run: Run, whole: Run | None) -> dict[str, float]:
-        """Return what one run measured, and how far it is from the whole model's at the same seed."""
-        found = {name: run.data.metrics.get(name, nan) for name in ("auc", "auc_se", "f1", *SECONDS)}
-        if whole is None:
-            return found | {"difference": nan, "difference_se": nan}
-        difference = found["auc"] - whole.data.metrics["auc"]
-        return found | {"difference": difference, "difference_se": difference_se(self.recorder.store, run, whole)}
+        parts = [(one, {seed: runs[key, seed] for seed in seeds if (key, seed) in runs}) for key, one in variants]
+        return side_by_side(self.recorder.store, [(one.part, one.name, found) for one, found in parts])
 
     def _named(self, spec: RunSpec, variant: Variant, key: str, role: str) -> tuple[str, dict[str, str]]:
         ours = {"part": variant.part, "variant": variant.name, "variant_key": key}
         tags = spec.tags(role) | {PREFIX + name: value for name, value in ours.items()}
         return f"{spec.detector}: {variant.name}", tags
+
+
+def side_by_side(store: Store, parts: Sequence[tuple[str, str, Mapping[int, Run]]]) -> pd.DataFrame:
+    """Return the runs of variants as a table.
+
+    Parameters
+    ----------
+    store : Store
+        Where they are.
+    parts : sequence of (str, str, mapping of int to Run)
+        Part, name and finished runs by seed of each variant, in the order of the rows; the first is the whole model.
+
+    Returns
+    -------
+    DataFrame
+        ``part``, ``variant``, ``seeds`` (how many of them finished), ``auc`` (mean), ``auc_sd`` (standard deviation
+        over seeds), ``auc_se`` (standard error of one seed's AUC by DeLong, its mean), ``difference`` (mean difference
+        in AUC to the whole at the same seed), ``difference_se`` (its standard error at one seed, both AUCs being of the
+        same users), ``f1``, and the seconds of each stage of one run. Variants without a run are left out.
+    """
+    whole = parts[0][2]
+    rows = []
+    for part, name, runs in parts:
+        measured = pd.DataFrame([_measured(store, run, whole.get(seed)) for seed, run in runs.items()])
+        if len(measured):
+            about = {"part": part, "variant": name, "seeds": len(measured), "auc_sd": measured["auc"].std()}
+            rows.append(about | measured.mean().to_dict())
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _measured(store: Store, run: Run, whole: Run | None) -> dict[str, float]:
+    """Return what one run measured, and how far it is from the whole model's at the same seed."""
+    found = {name: run.data.metrics.get(name, nan) for name in ("auc", "auc_se", "f1", *SECONDS)}
+    if whole is None:
+        return found | {"difference": nan, "difference_se": nan}
+    difference = found["auc"] - whole.data.metrics["auc"]
+    return found | {"difference": difference, "difference_se": difference_se(store, run, whole)}

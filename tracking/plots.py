@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import confusion_matrix
 
+from anomaly_lab.evaluation.metrics import mean_interval
 from tracking.artifacts import artifact_folder
 from tracking.read import artifacts
 from tracking.store import PREFIX, Store
@@ -42,7 +43,7 @@ class Played:
     name : str
         The round.
     scores : DataFrame
-        ``fold``, ``label``, ``score`` and the fold's ``threshold``, one row a user.
+        ``fold``, ``user`` (id as text), ``label``, ``score`` and the fold's ``threshold``, one row a user.
     curves : list of dict
         Points of the curves of each of its folds.
     folds : list of dict
@@ -57,6 +58,12 @@ class Played:
     def mean(self, metric: str) -> float:
         """Return a metric's mean over the round's folds."""
         return float(np.mean([fold["metrics"][metric] for fold in self.folds]))
+
+    def auc_interval(self) -> tuple[float, float]:
+        """Return the 95 % interval of its AUC, by DeLong."""
+        metrics = [fold["metrics"] for fold in self.folds]
+        aucs, variances = (np.array([one[name] for one in metrics]) for name in ("auc", "auc_variance"))
+        return mean_interval(aucs, variances)
 
 
 def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None) -> None:
@@ -92,7 +99,7 @@ def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None)
 
 def read_rounds_played(store: Store, run_id: str) -> list[Played]:
     """Return what a run's artifacts say, by round; the folds of one round, ``round/part``, are taken together."""
-    columns = {"fold": str, "label": int, "score": float}
+    columns = {"fold": str, "user": str, "label": int, "score": float}
     with artifacts(store, run_id, ["result.json", "curves.json", "scores.csv"]) as folder:
         result = json.loads((folder / "result.json").read_text(encoding="utf-8"))
         curves = json.loads((folder / "curves.json").read_text(encoding="utf-8"))

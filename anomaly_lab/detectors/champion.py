@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_lab.types import Float32Array, FloatArray
 
 
-def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
+def calibrate(scores: FloatArray, threshold: float | FloatArray, scale: float | FloatArray) -> FloatArray:
     """Return scores in (0, 1), 0.5 where the threshold is, their order kept.
 
     The softsign of z = (score - threshold) / scale saturates far later than a logistic curve, so close scores stay
@@ -21,9 +21,9 @@ def calibrate(scores: FloatArray, threshold: float, scale: float) -> FloatArray:
     ----------
     scores : ndarray of shape (n_users,)
         Raw scores, higher = more anomalous.
-    threshold : float
+    threshold : float or ndarray of shape (n_users,)
         The raw score from which users are flagged.
-    scale : float
+    scale : float or ndarray of shape (n_users,)
         Spread of raw scores, > 0.
     """
     z = (scores - threshold) / scale

@@ -149,7 +149,7 @@ def run_fold(
     """
     watch = Stopwatch()
     with threadpool_limits(1):  # one numeric thread a worker: the same sums in the same order wherever it runs
-        fitted, scores = _fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
+        fitted, scores = fit_and_score(name, model, params, fold, store, [seed, number, 0], watch)
         threshold, scale = float(np.median(scores)), 1.0
         if thresholds:
             with watch("threshold"):
@@ -184,7 +184,7 @@ def _out_of_fold(
         return train.labels, checked_scores(name, scores, len(train.users))
     parts = []
     for number, inner in enumerate(inner_folds(fold), start=1):
-        scored = _fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch())[1]
+        scored = fit_and_score(name, model, params, inner, store, [*seed, number], Stopwatch())[1]
         parts.append((inner.truth, scored))
     return np.concatenate([one[0] for one in parts]), np.concatenate([one[1] for one in parts])
 
@@ -194,7 +194,7 @@ def query_ids(fold: Fold) -> AnyArray:
     return restore_ids(fold.pool, fold.query)
 
 
-def _fit_and_score(
+def fit_and_score(
     name: str,
     model: type,
     params: Mapping[str, Any],
@@ -203,6 +203,22 @@ def _fit_and_score(
     seed: list[int],
     watch: Stopwatch,
 ) -> tuple[Model, FloatArray]:
+    """Return a model fitted on one fold, and its checked scores of the query users.
+
+    Parameters
+    ----------
+    name, model, params, fold, store
+        As for `run_fold`.
+    seed : list of int
+        Of the fit: the run's seed, the fold's number among the question's, and 0.
+    watch : Stopwatch
+        Measures the stages.
+
+    Raises
+    ------
+    ContractError
+        If the model returns anything but one finite float a query.
+    """
     train, query = train_view(fold, store), query_view(fold, store)
     with watch("features"):
         train.features(getattr(model, "families", None))

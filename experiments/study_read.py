@@ -1,0 +1,73 @@
+"""Study reading: what Optuna's journal says of the hyperparameters of a lab's detectors."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Mapping
+from typing import Any
+
+import optuna
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.trial import FrozenTrial, TrialState
+
+from experiments.journal import open_journal
+from tracking.report.search import Hyperparameter, Search
+from tracking.store import Store
+
+
+def read_searches(store: Store, studies: Mapping[str, str]) -> dict[str, Search]:
+    """Return what studies tried, by detector; those that the journal does not hold are left out.
+
+    Parameters
+    ----------
+    store : Store
+        The lab; without a journal nothing is found.
+    studies : mapping of str to str
+        Names of studies by detector.
+
+    Raises
+    ------
+    StoreError
+        If the journal is no journal of Optuna's.
+    """
+    if not store.journal.exists():
+        return {}
+    storage = open_journal(store.journal)
+    known = set(optuna.get_all_study_names(storage))
+    loaded = {
+        detector: optuna.load_study(study_name=name, storage=storage)
+        for detector, name in studies.items()
+        if name in known
+    }
+    return {detector: _search(detector, study) for detector, study in loaded.items()}
+
+
+def _search(detector: str, study: optuna.Study) -> Search:
+    finished = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    importances = _importances(study, finished)
+    space = {name: one for trial in finished for name, one in trial.distributions.items()}
+    found = [
+        Hyperparameter(
+            name,
+            importances.get(name, math.nan),
+            log=isinstance(one, FloatDistribution | IntDistribution) and one.log,
+            numeric=not isinstance(one, CategoricalDistribution),
+        )
+        for name, one in space.items()
+    ]
+    found.sort(key=lambda one: (-one.importance if one.importance == one.importance else 1.0, one.name))
+    trials: list[dict[str, Any]] = [
+        {"number": trial.number, "value": trial.value, "params": dict(trial.params)} for trial in finished
+    ]
+    return Search(detector, study.study_name, tuple(found), tuple(trials), len(failed))
+
+
+def _importances(study: optuna.Study, finished: list[FrozenTrial]) -> dict[str, float]:
+    """Return the importances as Optuna has them by default; none where all trials are equally good."""
+    if len({trial.value for trial in finished}) < 2 or not any(trial.params for trial in finished):
+        return {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        return dict(optuna.importance.get_param_importances(study))
