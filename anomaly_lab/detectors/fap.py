@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 from scipy import sparse
 
-from anomaly_lab.detectors.literature import check_known, labels_of_learnt, learnt_from, stars
+from anomaly_lab.detectors.literature import check_known, labels_of_learnt, learnt_from, stars, user_items
 from anomaly_lab.evaluation.folds import Query, Train
 from anomaly_lab.features.rows import per_item, per_user
 from anomaly_lab.ratings.batch import RatingBatch
@@ -78,8 +78,7 @@ class FAPDetector:
         own = per_user(batch, np.where(known, values, 0)) / np.maximum(per_user(batch, known), 1)
         centres = (np.maximum(own, 1)[batch.users], self.item_means_[batch.items], self.mean_)
         deviations = sum(np.abs(values - centre) / centre for centre in centres)
-        weights = 1 + np.where(known, deviations, 0.0)
-        return sparse.csr_array((weights, batch.items, batch.indptr), shape=(batch.n_users, batch.n_items))
+        return user_items(batch, 1 + np.where(known, deviations, 0.0))
 
 
 def _item_means(batch: RatingBatch) -> tuple[FloatArray, float]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy import sparse
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.folds import HIDDEN, Train
 from anomaly_lab.features.rows import per_item
 from anomaly_lab.ratings.batch import RatingBatch
-from anomaly_lab.types import FloatArray, IntArray
+from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
 def learnt_from(train: Train) -> RatingBatch:
@@ -37,3 +38,14 @@ def item_shares(batch: RatingBatch) -> FloatArray:
 def stars(batch: RatingBatch) -> FloatArray:
     """Return each row's rating counted from 1 as the papers' stars are, NaN where it is unknown, shape (n_rows,)."""
     return np.asarray(1 + (batch.scale.n_ordered - 1) * batch.values, dtype=float)
+
+
+def user_items(batch: RatingBatch, numbers: AnyArray) -> sparse.csr_array:
+    """Return a number per row as a sparse table (n_users, n_items), the mean where a user rated an item repeatedly.
+
+    Its arrays are its own: SciPy adds up duplicates in place, which would change a batch that shared them.
+    """
+    where, shape = (batch.users, batch.items), (batch.n_users, batch.n_items)
+    table = sparse.csr_array((np.asarray(numbers, dtype=float), where), shape=shape)
+    table.data /= sparse.csr_array((np.ones(batch.n_rows), where), shape=shape).data
+    return table

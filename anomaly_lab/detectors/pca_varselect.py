@@ -6,10 +6,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
-from scipy import sparse
 from scipy.sparse.linalg import LinearOperator, svds
 
-from anomaly_lab.detectors.literature import learnt_from
+from anomaly_lab.detectors.literature import learnt_from, stars, user_items
 from anomaly_lab.evaluation.folds import Query, Train
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray, FloatArray
@@ -60,9 +59,7 @@ class _Profiles:
     """Standardised profiles of users, a matrix (n_users, n_items) that is never made: it has no zeros."""
 
     def __init__(self, batch: RatingBatch) -> None:
-        values = np.nan_to_num(batch.values, nan=0.5)
-        ratings = 1 + (batch.scale.n_ordered - 1) * values
-        self.table = sparse.csr_array((ratings, batch.items, batch.indptr), shape=(batch.n_users, batch.n_items))
+        self.table = user_items(batch, np.nan_to_num(stars(batch), nan=(1 + batch.scale.n_ordered) / 2))
         self.shape = self.table.shape
         self.mean = np.asarray(self.table.mean(axis=1), dtype=float)
         squares = np.asarray((self.table**2).mean(axis=1), dtype=float)

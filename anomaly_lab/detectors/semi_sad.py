@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy import sparse
 
-from anomaly_lab.detectors.literature import check_known, learnt_from, stars
+from anomaly_lab.detectors.literature import check_known, learnt_from, stars, user_items
 from anomaly_lab.evaluation.folds import HIDDEN, Query, Train
 from anomaly_lab.features.agreement import agreement
 from anomaly_lab.features.panel import blocks, highest
@@ -120,9 +120,8 @@ def similarity(batch: RatingBatch, reference: RatingBatch, n_neighbors: int) -> 
 def _tables(batch: RatingBatch) -> list[sparse.csr_array]:
     """Return whether each known rating is there, its value, and the value's square."""
     values = stars(batch)
-    kept = ~np.isnan(values)
-    where, shape = (batch.users[kept], batch.items[kept]), (batch.n_users, batch.n_items)
-    return [sparse.csr_array((values[kept] ** power, where), shape=shape) for power in (0, 1, 2)]
+    known = ~np.isnan(values)
+    return [user_items(batch, np.where(known, np.nan_to_num(values) ** power, 0)) for power in (0, 1, 2)]
 
 
 def _correlations(mine: list[sparse.csr_array], theirs: list[sparse.csc_array]) -> FloatArray:
