@@ -52,19 +52,18 @@ class SemiSADDetector:
     n_neighbors: int = 25
     max_iter: int = 50
 
-    reference_: RatingBatch = field(init=False, repr=False)
+    metrics_: FloatArray = field(init=False, repr=False)
     bayes_: Any = field(init=False, repr=False)
 
     def fit(self, train: Train, *, rng: np.random.Generator) -> SemiSADDetector:
         """Fit on the labelled users, then on everyone again and again."""
         check_known("semi-sad", train)
-        self.reference_ = learnt_from(train)
-        metrics = self._metrics(train.ratings)
-        known, labels = metrics[train.users], train.labels
+        self.metrics_ = profile_metrics(train.ratings, learnt_from(train), self.n_neighbors)
+        known, labels = self.metrics_[train.users], train.labels
         self.bayes_ = _bayes(known, labels, np.ones(len(labels)))
         if train.inductive or self.weight == 0:
             return self
-        others = metrics[train.visible == HIDDEN]
+        others = self.metrics_[train.visible == HIDDEN]
         rows = np.concatenate([known, others, others])
         classes = np.concatenate([labels, np.zeros(len(others)), np.ones(len(others))]).astype(np.int64)
         before = np.zeros(len(others))
@@ -78,16 +77,23 @@ class SemiSADDetector:
         return self
 
     def score(self, query: Query) -> FloatArray:
-        """Return the log-odds of each query user."""
-        logs = self.bayes_.predict_joint_log_proba(self._metrics(query.ratings)[query.users])
+        """Return the log-odds of each query user; their metrics are those of the fit, which saw the same ratings."""
+        logs = self.bayes_.predict_joint_log_proba(self.metrics_[query.users])
         return np.asarray(logs[:, 1] - logs[:, 0], dtype=float)
 
-    def _metrics(self, batch: RatingBatch) -> FloatArray:
-        """Return the five metrics of each user, shape (n_users, 5)."""
-        deviations = agreement(batch, self.reference_)
-        columns = [profile(batch, self.reference_)["entropy"], similarity(batch, self.reference_, self.n_neighbors)]
-        columns += [deviations[name] for name in ("length_variance", "rdma", "fmtd")]
-        return np.column_stack(columns).astype(float)
+
+def profile_metrics(batch: RatingBatch, reference: RatingBatch, n_neighbors: int) -> FloatArray:
+    """Return entropy, DegSim, LengthVar, RDMA and FMTD of each user, shape (n_users, 5).
+
+    Parameters
+    ----------
+    batch, reference, n_neighbors
+        As for `similarity`.
+    """
+    deviations = agreement(batch, reference)
+    columns = [profile(batch, reference)["entropy"], similarity(batch, reference, n_neighbors)]
+    columns += [deviations[name] for name in ("length_variance", "rdma", "fmtd")]
+    return np.column_stack(columns).astype(float)
 
 
 def _bayes(rows: FloatArray, classes: Any, weights: FloatArray) -> Any:
