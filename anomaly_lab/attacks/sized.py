@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,5 @@ def sized_fakes(
 def _as_long_as(attack: Attack, filler_size: float) -> Attack:
     """Return an attack at a filler size if it has such a setting, as it is if not."""
     settings: Any = attack
-    if is_dataclass(settings) and "filler_size" in {item.name for item in fields(settings)}:
-        sized: Attack = replace(settings, filler_size=filler_size)  # type: ignore[type-var]
-        return sized
-    return attack
+    sized: Attack = replace(settings, filler_size=filler_size) if hasattr(settings, "filler_size") else attack
+    return sized
