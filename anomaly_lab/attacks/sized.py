@@ -10,7 +10,7 @@ import numpy as np
 from anomaly_lab.attacks.base import MINIMUM, Attack, check_share, make_fakes
 from anomaly_lab.attacks.source import Source
 from anomaly_lab.features.panel import NOT_RATED, Levels
-from anomaly_lab.types import FloatArray
+from anomaly_lab.types import FloatArray, IntArray
 
 OVERSUPPLY = 8
 """Fakes made for each one wanted: enough to tell fillers from what every fake rates, and for some to be long."""
@@ -22,9 +22,9 @@ def sized_fakes(
     """Return an attack's fakes, each with so many filler items as near as the attack allows.
 
     More fakes are made than are wanted, as long as the longest: by the attack's setting ``filler_size``, or, of an
-    attack that has none, by taking those that are long enough, then the longest. Then fillers are dropped at random.
-    Items that every fake rates are the attack's own, not fillers, and stay. Fakes that copy real users are never longer
-    than these.
+    attack that has none, by taking those that are long enough, then the longest, but none a second time before each
+    has been taken once. Then fillers are dropped at random. Items that every fake rates are the attack's own, not
+    fillers, and stay. Fakes that copy real users are never longer than these.
 
     Parameters
     ----------
@@ -57,7 +57,9 @@ def sized_fakes(
     made = make_fakes(name, _as_long_as(attack, largest), source, OVERSUPPLY * n_fakes, rng=rng)
     fillers = (made >= 0) & ~(made >= 0).all(axis=0)
     wanted = np.maximum(np.round(np.sort(filler_sizes)[::-1] * made.shape[1]).astype(int), MINIMUM)
-    chosen = np.argsort(-np.minimum(fillers.sum(axis=1), wanted[0]), kind="stable")[:n_fakes]
+    lengths = np.minimum(fillers.sum(axis=1), wanted[0])
+    chosen = np.lexsort((-lengths, _occurrence(made)))[:n_fakes]
+    chosen = chosen[np.argsort(-lengths[chosen], kind="stable")]
     for number, most in zip(chosen, wanted, strict=True):
         mine = np.flatnonzero(fillers[number])
         made[number, rng.permutation(mine)[most:]] = NOT_RATED
@@ -70,3 +72,13 @@ def _as_long_as(attack: Attack, filler_size: float) -> Attack:
     settings: Any = attack
     sized: Attack = replace(settings, filler_size=filler_size) if hasattr(settings, "filler_size") else attack
     return sized
+
+
+def _occurrence(profiles: Levels) -> IntArray:
+    """Return how many of the same profiles come before each one."""
+    same = np.unique(profiles, axis=0, return_inverse=True)[1]
+    order = np.argsort(same, kind="stable")
+    first = np.searchsorted(same[order], same[order])
+    before = np.empty(len(same), dtype=np.int64)
+    before[order] = np.arange(len(same)) - first
+    return before

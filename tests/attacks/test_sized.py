@@ -51,6 +51,7 @@ def test_who_copies_real_users_is_no_longer_than_they_are(source):
     fakes = made("power-user", source, np.full(5, 0.9))
     assert (fakes >= 0).sum(axis=1).max() <= source.lengths.max() + 1
     assert (fakes >= 0).sum(axis=1).min() >= np.sort(source.lengths)[-8]
+    assert len(np.unique(fakes, axis=0)) == 5, "none twice while there are others"
 
 
 def test_the_same_seed_makes_the_same_fakes(source):

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from anomaly_lab.errors import ConfigError, DataError
-from anomaly_lab.features.panel import panel
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings import RatingBatch
 from anomaly_lab.ratings.labels import Round
@@ -79,13 +78,20 @@ def test_every_size_of_an_attack_meets_the_same_labelled_batch_and_people():
     assert people(one) == people(other)
 
 
+def table_of(batch, items):
+    """The ratings of a batch's users on the log's items, `items` being the place of each."""
+    table = np.full((batch.n_users, N_ITEMS), -1)
+    np.maximum.at(table, (batch.users, items[batch.items]), batch.ratings)  # the highest of several, as fakes have it
+    return table
+
+
 def copied(fold, users, batch):
     """The users of the log whom some copies of real users, the target added, copy."""
-    own, log = (panel(one, np.arange(N_ITEMS)) for one in (fold.pool.batches[batch], LOG.ratings))
-    rows = fold.pool.row_of[users]
-    same = ((own[rows][:, None] == log[None]).sum(axis=2) >= N_ITEMS - 1).argmax(axis=1)
-    assert len(same) == len(users) > 0
-    return set(same.tolist())
+    cell, log = fold.pool.batches[batch], LOG.ratings
+    own = table_of(cell, cell.item_ids)[fold.pool.row_of[users]]
+    same = (own[:, None] == table_of(log, np.arange(log.n_items))[None]).sum(axis=2) >= N_ITEMS - 1
+    assert (same.sum(axis=1) == 1).all()
+    return set(same.argmax(axis=1).tolist())
 
 
 def test_fakes_are_made_from_users_whom_no_batch_holds_each_batch_from_its_own():
