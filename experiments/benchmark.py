@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import tempfile
 from collections import deque
@@ -32,6 +33,8 @@ from experiments.simulate import genuine_part
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.benchmark import record_benchmark
 from tracking.kept import KeptCells
+from tracking.pages.page import write_page
+from tracking.spec import versions
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import study_lock
 
@@ -134,7 +137,8 @@ def benchmark(
     DataError
         If the log is too small or too large.
     StoreError
-        If the store cannot be written, another process runs a benchmark of this log in it, or nothing finished.
+        If the store or the page cannot be written, another process runs a benchmark of this log in the store, or
+        nothing finished.
     """
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, found {jobs}")
@@ -157,10 +161,12 @@ def benchmark(
             why = next(iter(run.failures.values()), "it was interrupted")
             raise StoreError(f"{opened.folder}: a benchmark must have an answer, found none: {why}")
         n_missing = len(run.wanted) - len(cells)
-        run_id = record_benchmark(
-            opened, question, cells, params=_params(task, models, part), files={}, finished=not n_missing
-        )
-    labels = {one: labels_seen(models[one], protocol) for one in models}
+        labels, params = {one: labels_seen(models[one], protocol) for one in models}, _params(task, models, part)
+        files = {}
+        if out is not None:
+            files["benchmark.html"] = _page(question, cells, labels, params, n_missing)
+            write_page(out, files["benchmark.html"])
+        run_id = record_benchmark(opened, question, cells, params=params, files=files, finished=not n_missing)
     return Benchmarked(question, cells, labels, run.failures, n_missing, interrupted, run_id)
 
 
@@ -184,6 +190,23 @@ def _params(task: ShillingBenchmark, models: dict[str, type], log: Round) -> dic
         "users": log.ratings.n_users,
         "items": log.ratings.n_items,
     }
+
+
+def _page(
+    question: Question, cells: pd.DataFrame, labels: dict[str, str], params: dict[str, Any], n_missing: int
+) -> str:
+    from tracking.pages.benchmark import benchmark_page  # imports what draws charts
+
+    log = question.rounds[0]
+    facts = {"log": f"{log.name} (SHA-256 of its ratings {log.ratings.digest[:16]}…)", "protocol": question.protocol}
+    facts |= {name.replace("_", " "): str(value).replace(",", ", ") for name, value in params.items()}
+    facts |= {
+        "question": question.fingerprint,
+        "versions": ", ".join(f"{k} {v}" for k, v in json.loads(versions()).items()),
+    }
+    note = f"{n_missing} answers are missing: means are of what is there." if n_missing else ""
+    asked = question.task.protocols[question.protocol]
+    return benchmark_page(question.title, asked, cells, labels=labels, facts=facts, note=note)
 
 
 @contextmanager
