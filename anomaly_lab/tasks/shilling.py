@@ -50,6 +50,8 @@ SHARES = {SAME_ATTACK: (0.25, 0.75), OTHER_ATTACKS: (0.125, 0.5, 0.125, 0.25)}
 """Shares of the log's users: donors and genuine users of the batch asked about, then of the labelled batch."""
 LABELLED_SIZE = 0.2
 """Fakes in the labelled batch as a share of its genuine users, dealt evenly to the other attacks."""
+LABELLED_FILLERS = (0.01, 0.1)
+"""The least and largest filler size there; at the sizes asked about, their very lengths would give the fakes away."""
 FEWEST_USERS = 40
 FEWEST_FAKES = 2
 
@@ -181,8 +183,8 @@ class ShillingBenchmark:
 
     def key(self, log: Round, cell: Cell) -> str:
         """Return what a cell's answer hangs on beside the detector: log, settings, and the code that makes fakes."""
-        labelled = (self.others(cell), self.filler_sizes) if cell.protocol == OTHER_ATTACKS else ()
-        code = [code_of(ATTACKS.load(name)) for name in (cell.attack, *(labelled[0] if labelled else ()))]
+        labelled = self.others(cell) if cell.protocol == OTHER_ATTACKS else ()
+        code = [code_of(ATTACKS.load(name)) for name in (cell.attack, *labelled)]
         text = repr((self.version, log.ratings.digest, cell.name, labelled, code))
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -203,7 +205,7 @@ class ShillingBenchmark:
         if cell.protocol == SAME_ATTACK:
             yield from in_round(asked, LABELLED_PARTS)
             return
-        labelled = maker.labelled(labelling[0], labelling[1], self.others(cell), self.filler_sizes)
+        labelled = maker.labelled(labelling[0], labelling[1], self.others(cell))
         yield query_round(pool([labelled.ratings, asked.ratings]), [labelled, asked], 1)
 
 
@@ -220,15 +222,10 @@ class _Maker:
         fakes = self._fakes(self.cell.attack, donors, np.full(n_fakes, self.cell.filler_size), 1)
         return self._round("asked", people, fakes, np.ones(n_fakes, dtype=np.int64))
 
-    def labelled(
-        self, donors: Levels, people: Levels, attacks: tuple[str, ...], filler_sizes: tuple[float, ...]
-    ) -> Round:
-        """Return a batch of other attacks in equal parts, with fakes of every length between the sizes asked about.
-
-        At these sizes alone, a detector would learn the very lengths of the fakes it is asked about.
-        """
+    def labelled(self, donors: Levels, people: Levels, attacks: tuple[str, ...]) -> Round:
+        """Return a batch of other attacks in equal parts, with fakes of all lengths whatever sizes are asked about."""
         each = max(round(LABELLED_SIZE * len(people) / len(attacks)), FEWEST_FAKES)
-        sizes = np.geomspace(min(filler_sizes), max(filler_sizes), each)
+        sizes = np.geomspace(*LABELLED_FILLERS, each)
         fakes = np.concatenate([self._fakes(attack, donors, sizes, 2) for attack in attacks])
         return self._round("labelled", people, fakes, np.repeat(np.arange(1, len(attacks) + 1), each))
 
