@@ -13,6 +13,7 @@ from anomaly_lab.errors import ConfigError, LabError
 from experiments import (
     cli_ablate,
     cli_attacks,
+    cli_benchmark,
     cli_course,
     cli_data,
     cli_describe,
@@ -175,6 +176,7 @@ def leaderboard(
 
 app.command()(cli_evaluate.evaluate)
 app.command()(cli_ablate.ablate)
+app.command()(cli_benchmark.benchmark)
 
 
 for command in (cli_handin.export, cli_handin.score, cli_handin.record, cli_attacks.attacks, cli_attacks.simulate):

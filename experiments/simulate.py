@@ -89,7 +89,7 @@ def simulate(
         If the log is too small or too large, or the folder cannot be written or holds rounds of another course.
     """
     folder = Path(out)
-    batch = _thinned(_genuine(genuine), n_users, n_items, seed)
+    batch = genuine_part(genuine, n_users, n_items, seed)
     course = simulate_course(
         batch, n_rounds=n_rounds, difficulty=difficulty, fake_share=fake_share, attacks=attacks, seed=seed
     )
@@ -121,12 +121,26 @@ def _n_fake(one: Round) -> int:
     return one.labels.n_fake
 
 
-def _genuine(log: Round) -> RatingBatch:
-    return log.ratings if log.labels is None else log.ratings.select(log.labels.fake == 0)
+def genuine_part(log: Round, n_users: int | None, n_items: int | None, seed: int = 0) -> RatingBatch:
+    """Return a log's genuine users: the most rated items and, of the users with a rating of these, some at random.
 
+    Parameters
+    ----------
+    log : Round
+        Where it is labelled, only its genuine users are taken.
+    n_users, n_items : int, optional
+        How many; by default all.
+    seed : int
+        Seed of who is taken.
 
-def _thinned(batch: RatingBatch, n_users: int | None, n_items: int | None, seed: int) -> RatingBatch:
-    """Return the most rated items and, of the users with a rating of these, some at random."""
+    Raises
+    ------
+    ConfigError
+        If a number is below 1.
+    DataError
+        If fakes cannot be made from a table of what is left, for its size.
+    """
+    batch = log.ratings if log.labels is None else log.ratings.select(log.labels.fake == 0)
     for option, value in (("--users", n_users), ("--items", n_items)):
         if value is not None and value < 1:
             raise ConfigError(f"{option} must be 1 or more, found {value}")

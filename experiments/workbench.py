@@ -19,6 +19,8 @@ from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
 
+PROTOCOLS_KEPT = 8
+
 
 @dataclass(frozen=True)
 class Job:
@@ -112,8 +114,10 @@ class Workbench:
     _folds: dict[str, list[Any]] = field(default_factory=dict, repr=False)
 
     def folds(self, protocol: str) -> list[Any]:
-        """Return the folds of the rounds under a protocol, cut once."""
+        """Return the folds of the rounds under a protocol; those of the last few protocols are kept."""
         if protocol not in self._folds:
+            for oldest in list(self._folds)[: 1 - PROTOCOLS_KEPT]:
+                del self._folds[oldest]
             self._folds[protocol] = list(self.question.under(protocol).folds())
         return self._folds[protocol]
 

@@ -97,7 +97,7 @@ def simulate_course(
     rng = np.random.default_rng([seed, 0])
     names = tuple(attacks) if attacks else _draw_attacks(n_rounds, rng)
     _check_attacks(names, n_rounds)
-    everyone = _people(genuine, FEWEST_USERS * n_rounds)
+    everyone = people_of(genuine, FEWEST_USERS * n_rounds)
     fresh = np.array_split(np.arange(1, len(names) + 1), n_rounds)
     maker = _FakeMaker(names, [load_attack(name) for name in names], genuine.scale, difficulty)
     rounds: list[Round] = []
@@ -107,7 +107,7 @@ def simulate_course(
         donors, people = np.split(members, [round(DONOR_SHARE * len(members))])
         kinds = _draw_kinds(round(fake_share / (1 - fake_share) * len(people)), fresh[: number + 1])
         fakes = maker.make(kinds, Source(everyone[donors], genuine.scale), mine)
-        rounds.append(_round(f"round{number + 1}", first_id, everyone[people], fakes, kinds, genuine.scale, mine))
+        rounds.append(mixed_round(f"round{number + 1}", first_id, everyone[people], fakes, kinds, genuine.scale, mine))
         first_id += len(people) + len(kinds)
     return SimulatedCourse(rounds, names)
 
@@ -151,8 +151,14 @@ def camouflage(fakes: Levels, source: Source, difficulty: float, rng: np.random.
     return hidden
 
 
-def _people(genuine: RatingBatch, fewest: int) -> Levels:
-    """Return the genuine users with as many ratings as a fake has, as a table of levels."""
+def people_of(genuine: RatingBatch, fewest: int) -> Levels:
+    """Return the genuine users with as many ratings as a fake has, as a table of levels.
+
+    Raises
+    ------
+    DataError
+        If there are fewer than `fewest`.
+    """
     everyone = panel(genuine, np.arange(genuine.n_items))
     able: Levels = everyone[(everyone >= 0).sum(axis=1) >= MINIMUM]
     if len(able) < fewest:
@@ -181,7 +187,7 @@ def _draw_kinds(n_fakes: int, fresh: list[IntArray]) -> IntArray:
     return np.sort(np.concatenate([np.resize(new, n_new), np.resize(old, n_fakes - n_new)]))
 
 
-def _round(
+def mixed_round(
     name: str,
     first_id: int,
     people: Levels,
@@ -190,6 +196,23 @@ def _round(
     scale: RatingScale,
     rng: np.random.Generator,
 ) -> Round:
+    """Return a labelled round of genuine users and fakes under ids that tell nothing.
+
+    Parameters
+    ----------
+    name : str
+        The round's.
+    first_id : int
+        The lowest id; the others follow it.
+    people, fakes : ndarray of int8, shape (n_users, n_items)
+        Profiles, -1 where there is no rating.
+    kinds : ndarray of shape (n_fakes,)
+        The kind of each fake, from 1 on.
+    scale : RatingScale
+        What the levels mean.
+    rng : numpy.random.Generator
+        Deals the ids.
+    """
     profiles = np.concatenate([people, fakes])
     ids = first_id + rng.permutation(len(profiles))
     users, items = np.nonzero(profiles >= 0)

@@ -94,7 +94,7 @@ class FakeUsers:
         if protocol == "in-round":
             n_parts = IN_ROUND_PARTS if len(rounds) == 1 else OF_SEVERAL_ROUNDS
             for one in rounds:
-                yield from _in_round(one, n_parts)
+                yield from in_round(one, n_parts)
         elif protocol == "next-round":
             joint = pool([one.ratings for one in rounds])
             for number in range(len(rounds)):
@@ -130,7 +130,16 @@ def query_round(joint: RatingPool, rounds: Sequence[Round], queried: int) -> Fol
     )
 
 
-def _in_round(one: Round, wanted: int) -> Iterator[Fold]:
+def in_round(one: Round, wanted: int) -> Iterator[Fold]:
+    """Yield the folds that ask for each part of a round given the labels of the others, stratified by kind.
+
+    Parameters
+    ----------
+    one : Round
+        A labelled round.
+    wanted : int
+        Number of parts; fewer where a class has fewer profiles.
+    """
     labels = _labels(one)
     alone = pool([one.ratings])
     fake = labels.fake[alone.row_of]
