@@ -13,6 +13,7 @@ from anomaly_lab.errors import ConfigError, LabError
 from experiments import (
     cli_ablate,
     cli_attacks,
+    cli_codabench,
     cli_course,
     cli_data,
     cli_describe,
@@ -215,6 +216,7 @@ app.command()(cli_describe.describe)
 app.command()(cli_explain.explain)
 app.command()(cli_detect.detect)
 app.add_typer(cli_data.app, name="data")
+cli_course.app.command()(cli_codabench.codabench)
 app.add_typer(cli_course.app, name="course")
 
 
