@@ -14,6 +14,7 @@ from experiments import (
     cli_ablate,
     cli_attacks,
     cli_benchmark,
+    cli_codabench,
     cli_course,
     cli_data,
     cli_describe,
@@ -219,6 +220,7 @@ app.command()(cli_explain.explain)
 app.command()(cli_detect.detect)
 app.command()(cli_report.report)
 app.add_typer(cli_data.app, name="data")
+cli_course.app.command()(cli_codabench.codabench)
 app.add_typer(cli_course.app, name="course")
 
 

@@ -61,7 +61,7 @@ def init(
         labelled,
         title=title,
         timezone=timezone,
-        first_deadline=None if first_deadline is None else _date(first_deadline, "--first-deadline"),
+        first_deadline=None if first_deadline is None else date_of(first_deadline, "--first-deadline"),
         every_days=every,
         keep_ids=keep_ids,
         seed=number,
@@ -104,7 +104,7 @@ def submit(
     from tracking.course.submissions import submit as take
 
     opened = CourseFolder.open(folder)
-    when = None if at is None else _in_zone(_date(at, "--at"), opened)
+    when = None if at is None else in_zone(date_of(at, "--at"), opened)
     if scores.is_dir():
         if team is not None or baseline:
             raise ConfigError("--team and --baseline are of one file; in a folder, files are named after their teams")
@@ -186,14 +186,22 @@ def grades(
         typer.echo(f"{write_page(out, spreadsheet(table))}: grades of {len(table)} teams")
 
 
-def _date(text: str, option: str) -> datetime:
+def date_of(text: str, option: str) -> datetime:
+    """Return the date and time that an option gives.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
     try:
         return datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(f"{option} must be a date and time such as 2026-12-02T12:00, found '{text}'") from None
 
 
-def _in_zone(when: datetime, opened: Any) -> datetime:
+def in_zone(when: datetime, opened: Any) -> datetime:
+    """Return a time with a zone: the course's, unless it names one."""
     return when.replace(tzinfo=opened.rules.timezone) if when.tzinfo is None else when
 
 

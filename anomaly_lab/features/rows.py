@@ -35,7 +35,9 @@ def item_level_counts(batch: RatingBatch) -> FloatArray:
 
 def incidence(batch: RatingBatch) -> sparse.csr_array:
     """Return how often each user rated each item, sparse of shape (n_users, n_items)."""
-    return sparse.csr_array((np.ones(batch.n_rows), batch.items, batch.indptr.copy()), shape=(batch.n_users, batch.n_items))
+    return sparse.csr_array(
+        (np.ones(batch.n_rows), batch.items, batch.indptr.copy()), shape=(batch.n_users, batch.n_items)
+    )
 
 
 def item_users(batch: RatingBatch) -> FloatArray:

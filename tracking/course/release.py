@@ -120,21 +120,41 @@ def release_round(course: CourseFolder, name: str, file: str | Path | None = Non
         truth = course.truth(one)
         target = course.batch_file(one)
         if file is None:
-            save_arrays(target, {"X": round_arrays(truth, truth.ratings.user_ids, labels=False)["X"]})
-        else:
-            _check_own(Path(file), truth)
-        checked = Path(file) if file is not None else target
-        try:
-            _check_published(checked, truth)
-        except DataError:
-            if file is None:
-                target.unlink()
-            raise
-        if file is not None:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            copyfile(file, target.with_suffix(".part"))
-            target.with_suffix(".part").replace(target)
+            return write_batch(target, truth)
+        check_batch(Path(file), truth)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        copyfile(file, target.with_suffix(".part"))
+        target.with_suffix(".part").replace(target)
     return target
+
+
+def write_batch(target: Path, truth: Round) -> Path:
+    """Write a round's batch without labels, in canonical order, and return it checked; what fails is not left behind.
+
+    Raises
+    ------
+    DataError
+        If its order or ids predict the labels, or it cannot be written.
+    """
+    save_arrays(target, {"X": round_arrays(truth, truth.ratings.user_ids, labels=False)["X"]})
+    try:
+        check_batch(target, truth)
+    except DataError:
+        target.unlink()
+        raise
+    return target
+
+
+def check_batch(file: Path, truth: Round) -> None:
+    """Raise unless a file is a round's batch, without labels, in canonical order.
+
+    Raises
+    ------
+    DataError
+        If it holds labels or other ratings than the labelled round, or its order or ids predict the labels.
+    """
+    _check_content(file, truth)
+    _check_published(file, truth)
 
 
 def publish_labels(course: CourseFolder, one: RoundRules) -> Path:
@@ -159,8 +179,8 @@ def _new_ids(one: Round, first: int, rng: np.random.Generator, *, keep: bool) ->
     return first + rng.permutation(batch.n_users)[rank]
 
 
-def _check_own(file: Path, truth: Round) -> None:
-    """Raise unless the organiser's file is the round's batch and nothing else."""
+def _check_content(file: Path, truth: Round) -> None:
+    """Raise unless a file is the round's batch and nothing else."""
     found = read_round(file)
     if found.labels is not None:
         raise DataError(f"{file}: a released batch must hold no labels, found some; leave out 'y' and 'yy'")
