@@ -11,7 +11,8 @@ from pathlib import Path
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.readers import read_rounds
-from tracking.course.rules import RoundRules, Rules, read_rules
+from tracking.course.rules import RoundRules, Rules
+from tracking.course.rules_file import read_rules
 from tracking.store import Store
 
 RULES = "course.toml"

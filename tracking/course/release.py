@@ -17,7 +17,8 @@ from anomaly_lab.types import AnyArray
 from tracking.course.files import round_arrays, save_arrays
 from tracking.course.folder import RULES, CourseFolder
 from tracking.course.leaks import check_leaks
-from tracking.course.rules import ROUND_TEMPLATE, TEMPLATE, RoundRules
+from tracking.course.rules import RoundRules
+from tracking.course.rules_file import ROUND_TEMPLATE, TEMPLATE
 
 
 def init_course(

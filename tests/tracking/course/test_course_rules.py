@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from anomaly_lab.errors import ConfigError, DataError
-from tracking.course.rules import check_team, read_rules
+from tracking.course.rules import check_team
+from tracking.course.rules_file import read_rules
 
 SMALL = 'title = "T"\n[[rounds]]\nname = "one"\n'
 
