@@ -25,6 +25,9 @@ def codabench(
     start: Annotated[
         str | None, typer.Option(help="When the first round begins: 2026-12-01T09:00.  [default: now]")
     ] = None,
+    all_batches: Annotated[
+        bool, typer.Option("--all-batches", help="Also of rounds not released; Codabench shows them from the start.")
+    ] = False,
     scores: Annotated[
         Path | None, typer.Option("--try", help="A submission to score with the bundle that is there.")
     ] = None,
@@ -38,13 +41,13 @@ def codabench(
     opened = CourseFolder.open(folder)
     target = folder / DEFAULT if out is None else out
     if scores is not None:
-        if name is None or start is not None:
-            raise ConfigError("--try must come with --round, and --start with neither")
+        if name is None or start is not None or all_batches:
+            raise ConfigError("--try must come with --round, and with neither --start nor --all-batches")
         _try(target, name, scores, as_json=as_json)
         return
     if name is not None:
         raise ConfigError("--round must come with --try: a bundle holds every round")
-    _say(opened, write_bundle(opened, target, start=_moment(opened, start)), as_json=as_json)
+    _say(opened, write_bundle(opened, target, start=_moment(opened, start), all_batches=all_batches), as_json=as_json)
 
 
 def _moment(opened: CourseFolder, text: str | None) -> datetime:
@@ -64,10 +67,17 @@ def _say(opened: CourseFolder, made: Bundle, *, as_json: bool) -> None:
         typer.echo(f"{one.name}: {begin:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M %Z}")
     if made.left_out:
         typer.echo(f"left out, for they have no labelled file: {', '.join(made.left_out)}")
+    bare = [one.name for one in made.phases if not one.with_data]
+    if bare:
+        typer.echo(
+            f"note: {', '.join(bare)}: not released, so without batch and starting kit, which Codabench shows at once, "
+            "whenever the round begins; add them there later, or give --all-batches"
+        )
     typer.echo(f"{made.path}: checked, and every sample submission scored; it holds all labels, keep it private")
     if opened.rules.feedback == "on-close":
         typer.echo(
-            "note: the board there is hidden, yet Codabench may tell teams their own figures before a round closes"
+            "note: figures are shown on closing, so Codabench does not run submissions by itself; run them there, or "
+            "download them and use `anomaly-lab course submit`"
         )
 
 

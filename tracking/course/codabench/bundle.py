@@ -12,9 +12,9 @@ from anomaly_lab.errors import ConfigError, DataError
 from tracking.course.codabench.check import check_bundle
 from tracking.course.codabench.competition import competition
 from tracking.course.codabench.documents import to_yaml
-from tracking.course.codabench.parts import SAMPLE, bundle_files, packed
+from tracking.course.codabench.parts import SAMPLE, bundle_files, packed, sample_submission
 from tracking.course.codabench.phases import Phase, plan_phases
-from tracking.course.codabench.trial import sample_submission, try_scores
+from tracking.course.codabench.trial import try_scores
 from tracking.course.folder import CourseFolder
 
 
@@ -37,7 +37,7 @@ class Bundle:
     left_out: tuple[str, ...]
 
 
-def write_bundle(course: CourseFolder, out: Path, *, start: datetime) -> Bundle:
+def write_bundle(course: CourseFolder, out: Path, *, start: datetime, all_batches: bool = False) -> Bundle:
     """Write a course as a Codabench bundle, whole or not at all.
 
     Parameters
@@ -48,6 +48,8 @@ def write_bundle(course: CourseFolder, out: Path, *, start: datetime) -> Bundle:
         The zip; it holds labels and so must not lie in a folder that is handed out.
     start : datetime
         When the first phase begins, with its time zone.
+    all_batches : bool
+        Whether batches that are not released come too; Codabench shows them before their phases begin.
 
     Returns
     -------
@@ -62,7 +64,7 @@ def write_bundle(course: CourseFolder, out: Path, *, start: datetime) -> Bundle:
         If a batch's order or ids predict its labels, the checks find a fault, or the zip cannot be written.
     """
     _check_private(course, out)
-    phases = plan_phases(course, start)
+    phases = plan_phases(course, start, all_batches=all_batches)
     files = bundle_files(course, phases)
     content = {"competition.yaml": to_yaml(competition(course.rules, phases)), **files}
     try:
@@ -71,9 +73,9 @@ def write_bundle(course: CourseFolder, out: Path, *, start: datetime) -> Bundle:
             draft = Path(folder) / out.name
             draft.write_bytes(packed(content))
             check_bundle(draft)
-            for phase in phases:
+            for index, phase in enumerate(phases):
                 sample = Path(folder) / SAMPLE
-                sample.write_bytes(sample_submission(draft, phase.name))
+                sample.write_bytes(sample_submission(index, phases, course.rules))
                 try_scores(draft, phase.name, sample)
             os.replace(draft, out)
     except OSError as error:

@@ -31,9 +31,9 @@ def columns(rules: Rules) -> list[str]:
 def competition(rules: Rules, phases: Sequence[Phase]) -> dict[str, Any]:
     """Return the content of ``competition.yaml``.
 
-    Until a round is closed its figures are kept from teams as far as Codabench can, if the rules say so: one board
-    serves all phases, so it stays hidden, and detailed results are off, because every participant may read those of
-    every other.
+    Where the rules show figures on closing only, Codabench must not compute them before: it shows teams their own,
+    whatever is hidden. Submissions then wait for the organiser to run or download them, and the board, one for all
+    phases, is hidden. Detailed results are off with it, because every participant may read those of every other.
 
     Parameters
     ----------
@@ -51,6 +51,7 @@ def competition(rules: Rules, phases: Sequence[Phase]) -> dict[str, Any]:
         "terms": f"pages/{TERMS}.md",
         "docker_image": IMAGE,
         "registration_auto_approve": False,
+        "auto_run_submissions": at_once,
         "enable_detailed_results": at_once,
         "show_detailed_results_in_leaderboard": False,
         "can_participants_make_submissions_public": False,
@@ -90,6 +91,7 @@ def _task(index: int, phase: Phase) -> dict[str, Any]:
 
 
 def _phase(index: int, phase: Phase, rules: Rules) -> dict[str, Any]:
+    data = {"public_data": public_data(index), "starting_kit": starting_kit(index)} if phase.with_data else {}
     return {
         "index": index,
         "name": phase.name,
@@ -101,8 +103,7 @@ def _phase(index: int, phase: Phase, rules: Rules) -> dict[str, Any]:
         "execution_time_limit": TIME_LIMIT,
         "hide_output": False,  # refusals are read there
         "hide_score_output": rules.feedback != "at-once",
-        "public_data": public_data(index),
-        "starting_kit": starting_kit(index),
+        **data,
         "tasks": [index],
     }
 

@@ -59,9 +59,19 @@ def bundle_files(course: CourseFolder, phases: Sequence[Phase]) -> dict[str, byt
     for index, phase in enumerate(phases):
         files |= _reference(index, phase, phases[:index], course.rules)
         batch = {f"{phase.name}.npz": _batch(course, phase)}
-        files[public_data(index)] = packed(batch)
-        files[starting_kit(index)] = packed(_starting_kit(index, phases, values))
+        if phase.with_data:
+            files[public_data(index)] = packed(batch)
+            files[starting_kit(index)] = packed(_starting_kit(index, phases, values))
     return files
+
+
+def sample_submission(index: int, phases: Sequence[Phase], rules: Rules) -> bytes:
+    """Return random scores as a team would hand them in."""
+    scores = np.random.default_rng(index).random(_sample_shape(index, phases, rules))
+    with tempfile.TemporaryDirectory() as folder:
+        sample = Path(folder) / SAMPLE
+        write_scores(sample, phases[index].truth.ratings.user_ids, scores, FORMS["codabench"])
+        return sample.read_bytes()
 
 
 def packed(files: Mapping[str, bytes]) -> bytes:
@@ -129,16 +139,18 @@ def _batch(course: CourseFolder, phase: Phase) -> bytes:
 
 def _starting_kit(index: int, phases: Sequence[Phase], values: Mapping[str, Any]) -> dict[str, bytes]:
     """Return random scores in the right form, and how to make better ones of that form."""
-    phase = phases[index]
-    shape: tuple[int, ...] = (phase.truth.ratings.n_users,)
-    if values["by_class"]:
-        shape = (*shape, _known_classes(phases[:index]))
-    with tempfile.TemporaryDirectory() as folder:
-        sample = Path(folder) / SAMPLE
-        scores = np.random.default_rng(index).random(shape)
-        write_scores(sample, phase.truth.ratings.user_ids, scores, FORMS["codabench"])
-        readme = _rendered("starting_kit", {**values, "phase": phase, "shape": shape})
-        return {"README.md": readme, SAMPLE: sample.read_bytes()}
+    shape = _sample_shape(index, phases, values["rules"])
+    readme = _rendered("starting_kit", {**values, "phase": phases[index], "shape": shape})
+    return {"README.md": readme, SAMPLE: sample_submission(index, phases, values["rules"])}
+
+
+def _sample_shape(index: int, phases: Sequence[Phase], rules: Rules) -> tuple[int, ...]:
+    n_users = phases[index].truth.ratings.n_users
+    return (n_users, _known_classes(phases[:index])) if _by_class(rules) else (n_users,)
+
+
+def _by_class(rules: Rules) -> bool:
+    return any(name in OF_KINDS for name in columns(rules))
 
 
 def _known_classes(earlier: Sequence[Phase]) -> int:
@@ -164,7 +176,7 @@ def _values(rules: Rules, phases: Sequence[Phase]) -> dict[str, Any]:
         "phases": local,
         "names": NAMES,
         "grace": f"{rules.grace_minutes:g}" if rules.grace_minutes else "",
-        "by_class": any(name in OF_KINDS for name in columns(rules)),
+        "by_class": _by_class(rules),
     }
 
 

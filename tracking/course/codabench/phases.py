@@ -26,12 +26,15 @@ class Phase:
         With its labels.
     start, end : datetime
         In UTC, whole seconds; the end includes the grace.
+    with_data : bool
+        Whether batch and starting kit are in the bundle.
     """
 
     rules: RoundRules
     truth: Round
     start: datetime
     end: datetime
+    with_data: bool
 
     @property
     def name(self) -> str:
@@ -39,10 +42,11 @@ class Phase:
         return self.rules.name
 
 
-def plan_phases(course: CourseFolder, start: datetime) -> list[Phase]:
+def plan_phases(course: CourseFolder, start: datetime, *, all_batches: bool = False) -> list[Phase]:
     """Return a phase for every round whose labelled file is there.
 
-    Rounds need not be released: Codabench hands a batch out when its phase begins.
+    Rounds need not be released, but then come without their batch: Codabench opens a phase by date, and yet shows the
+    public data of every phase from the first day on.
 
     Parameters
     ----------
@@ -50,6 +54,8 @@ def plan_phases(course: CourseFolder, start: datetime) -> list[Phase]:
         The course.
     start : datetime
         When the first phase begins, with its time zone. Each further one begins a second after the one before it.
+    all_batches : bool
+        Whether batches that are not released come too.
 
     Raises
     ------
@@ -65,7 +71,7 @@ def plan_phases(course: CourseFolder, start: datetime) -> list[Phase]:
             _refuse_order(course, one, phases, start)
         truth = course.truth(one)
         _check_kinds(course.rules, one, truth)
-        phases.append(Phase(one, truth, start, end))
+        phases.append(Phase(one, truth, start, end, all_batches or course.is_released(one)))
         start = end + SECOND
     return phases
 

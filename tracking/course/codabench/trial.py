@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import subprocess
@@ -17,7 +16,6 @@ from typing import Any
 from anomaly_lab.errors import ConfigError, DataError
 from tracking.course.codabench.competition import TIME_LIMIT
 from tracking.course.codabench.documents import from_yaml
-from tracking.course.codabench.parts import SAMPLE
 from tracking.course.untrusted import check_untrusted
 
 REFUSED = "refused: "
@@ -62,7 +60,7 @@ def try_scores(bundle: Path, round_name: str, scores: Path) -> Trial:
         If the submission is refused; the message is what the team would read.
     """
     files = read_bundle(bundle)
-    _, task = _phase(files, bundle, round_name)
+    task = _task(files, bundle, round_name)
     with tempfile.TemporaryDirectory(prefix="codabench-") as folder:
         root = Path(folder)
         _put(files, task["scoring_program"], root / "program")
@@ -72,20 +70,6 @@ def try_scores(bundle: Path, round_name: str, scores: Path) -> Trial:
         _hand_in(scores, root / "input" / "res")
         (root / "output").mkdir()
         return _run(root, scores)
-
-
-def sample_submission(bundle: Path, round_name: str) -> bytes:
-    """Return the sample submission of a phase's starting kit.
-
-    Raises
-    ------
-    ConfigError
-        If there is no such bundle or phase.
-    """
-    files = read_bundle(bundle)
-    phase, _ = _phase(files, bundle, round_name)
-    with zipfile.ZipFile(io.BytesIO(files[phase["starting_kit"]])) as kit:
-        return kit.read(SAMPLE)
 
 
 def read_bundle(bundle: Path) -> dict[str, bytes]:
@@ -103,12 +87,12 @@ def read_bundle(bundle: Path) -> dict[str, bytes]:
         raise ConfigError(f"{bundle}: must be a bundle, found: {error}; write it by `course codabench` first") from None
 
 
-def _phase(files: dict[str, bytes], bundle: Path, round_name: str) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return a phase and its task."""
+def _task(files: dict[str, bytes], bundle: Path, round_name: str) -> dict[str, Any]:
+    """Return the task of a phase."""
     content = from_yaml(files["competition.yaml"])
     for number, phase in enumerate(content["phases"], start=1):
         if round_name in {phase["name"], str(number)}:
-            return phase, next(task for task in content["tasks"] if task["index"] == phase["tasks"][0])
+            return next(task for task in content["tasks"] if task["index"] == phase["tasks"][0])
     names = ", ".join(phase["name"] for phase in content["phases"])
     raise ConfigError(f"--round must be one of {names} or its number in {bundle}, found '{round_name}'")
 
