@@ -18,6 +18,7 @@ from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
 from experiments.journal import open_journal
 from experiments.study import DetectorStudy, Proposal, study_name
+from experiments.telling import tell_written
 from experiments.winners import Winner, measure_winners
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.record import Recorder
@@ -42,7 +43,7 @@ class Contestant:
     run_id : str
         Its parent run.
     written : dict of int to str
-        Runs of trials that were finished before this tune, by number.
+        Runs of trials that ended before this tune, by number.
     """
 
     spec: RunSpec
@@ -132,7 +133,7 @@ class Driver:
             task = self.bench.question.task
             study = DetectorStudy(spec.study, model, storage, seed=self.seed, n_trials=self.trials, task=task)
             with interrupts_deferred():  # a parent run that was opened is among those that are closed
-                parent, written = self.recorder.start_study(spec), self.recorder.finished_trials(spec.study)
+                parent, written = self.recorder.start_study(spec), self.recorder.written_trials(spec.study)
                 self.contestants.append(Contestant(spec, study, parent, written))
             self._check_runs(self.contestants[-1])
 
@@ -227,19 +228,15 @@ class Driver:
         """Queue the next proposals of a study; those whose run is written, before their driver died, are only told."""
         one = self.contestants[number]
         while asked := [*one.study.unfinished, *one.study.next_batch()]:
-            fresh = [proposal for proposal in asked if not self._tell_written(one, proposal)]
+            fresh = [
+                proposal
+                for proposal in asked
+                if proposal.number not in one.written
+                or not tell_written(one.study, proposal, self.recorder, one.written[proposal.number])
+            ]
             queue += [(number, proposal) for proposal in fresh]
             if fresh:
                 return
-
-    def _tell_written(self, one: Contestant, proposal: Proposal) -> bool:
-        if proposal.number not in one.written:
-            return False
-        run = self.store.client.get_run(one.written[proposal.number])
-        if any(run.data.params.get(key) != str(value) for key, value in proposal.params.items()):
-            return False  # of a journal that was lost, by another release of Optuna
-        one.study.tell(proposal.number, run.data.metrics, run.info.run_id)
-        return True
 
     def _prepare(self, executor: Executor) -> None:
         if n_sets := self.bench.n_feature_sets:

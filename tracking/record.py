@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping, Sequence
+from math import isfinite
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.evaluation.engine import RunResult
@@ -20,6 +21,9 @@ from tracking.views import detector_view, question_views
 
 if TYPE_CHECKING:
     from mlflow.entities import DatasetInput
+
+VALIDATION = "epoch_validation"
+"""Metric whose steps are epochs: what is held out of the known ratings, and what trials are ended early by."""
 
 
 class Recorder:
@@ -195,14 +199,20 @@ class Recorder:
         """Add metrics, and tags without prefix, to a run."""
         self._log(run_id, metrics, {}, {PREFIX + key: value for key, value in (tags or {}).items()})
 
-    def finished_trials(self, study: str) -> dict[int, str]:
-        """Return the runs of a study's finished trials by trial number."""
+    def written_trials(self, study: str) -> dict[int, str]:
+        """Return the runs of a study's trials by trial number: of all that ended, failed or ended early or not."""
         found = self.store.client.search_runs(
             [self.experiment_id],
-            f"tags.`{PREFIX}study` = '{study}' and tags.`{PREFIX}role` = 'trial' and attributes.status = 'FINISHED'",
+            f"tags.`{PREFIX}study` = '{study}' and attributes.status != 'RUNNING'",
             max_results=50_000,
         )
-        return {int(run.data.tags[PREFIX + "trial"]): str(run.info.run_id) for run in found}
+        trials = [run for run in found if PREFIX + "trial" in run.data.tags]  # not the study's own, nor its variants
+        return {int(run.data.tags[PREFIX + "trial"]): str(run.info.run_id) for run in trials}
+
+    def validation(self, run_id: str) -> dict[int, float]:
+        """Return the validation figure of a run by epoch, as written; empty for models without epochs."""
+        curve = self.store.client.get_metric_history(run_id, VALIDATION)
+        return {one.step: one.value for one in curve if isfinite(one.value)}
 
     def _log(
         self,
@@ -217,7 +227,7 @@ class Recorder:
 
         now = int(time.time() * 1000)
         rows = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
-        rows += [Metric("epoch_validation", value, now, epoch) for epoch, value in (validation or {}).items()]
+        rows += [Metric(VALIDATION, value, now, epoch) for epoch, value in (validation or {}).items()]
         if result is not None:
             rows += [Metric(f"seconds_{stage}", value, now, 0) for stage, value in result.seconds.items()]
             place = {one.name: number for number, one in enumerate(self.question.rounds)}

@@ -16,6 +16,7 @@ from anomaly_lab.ratings.labels import Round
 from anomaly_lab.recommender_checks import random_log
 from anomaly_lab.tasks.implicit_ranking import ImplicitRanking
 from anomaly_lab.tasks.rating_prediction import RatingPrediction
+from experiments.journal import open_journal
 from experiments.tune import tune
 from tracking.leaderboard import leaderboard
 from tracking.rebuild import choose_run
@@ -141,6 +142,30 @@ def test_trials_behind_the_median_are_ended_and_neither_ranked_nor_best(new_stor
     assert all(float(off) > middle for _, off in ended)
     assert offs(stores[1], "pruned") == ended
     assert leaderboard([stores[0]]).table["runs"][0] == len(finished)
+
+
+def told(store):
+    """Return what Optuna knows of every trial of the only study."""
+    storage = open_journal(store / "optuna.journal")
+    trials = storage.get_all_trials(storage.get_all_studies()[0]._study_id)
+    return [(one.state, one.params, one.value, one.intermediate_values, one.user_attrs) for one in trials]
+
+
+def test_what_a_dead_driver_had_written_is_told_whole_and_not_run_again(fresh_store, tmp_path, monkeypatch):
+    """Killed between writing a run and telling Optuna, of a trial that finished, failed, or was ended early."""
+    code = EPOCHS.replace("LOSS", "float('nan') if 0.5 < self.off < 0.9 else 1.0")
+    install(tmp_path, monkeypatch, "is_cut", code, cut="Model")
+    tuned(fresh_store, RATINGS, ["cut"], trials=12)
+    roles = ("trial", "failed", "pruned")
+    before = [[run.info.run_id for run in runs_of(fresh_store, role)] for role in roles]
+    known, journal = told(fresh_store), fresh_store / "optuna.journal"
+    assert all(before)
+    for share in (0.0, 0.95):
+        written = journal.read_bytes()
+        journal.write_bytes(written[: int(share * len(written))])
+        tuned(fresh_store, RATINGS, ["cut"], trials=12)
+        assert [[run.info.run_id for run in runs_of(fresh_store, role)] for role in roles] == before
+        assert told(fresh_store) == known
 
 
 def test_a_loss_that_is_not_finite_fails_the_trial_and_says_why(fresh_store, tmp_path, monkeypatch):
