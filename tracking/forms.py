@@ -18,6 +18,7 @@ THRESHOLD = 0.5
 """Users scoring at least this are flagged, by the course as by us."""
 
 CODABENCH_MEMBER = "predictions.npz"
+METADATA = {"metadata", "metadata.yaml"}
 HARD_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
 _BROKEN = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
 
@@ -239,8 +240,8 @@ def _read_npy(path: Path, key: str | None) -> tuple[AnyArray, str]:
 def _read_bundle(path: Path, key: str | None) -> tuple[AnyArray, str]:
     with zipfile.ZipFile(path) as bundle:
         names = bundle.namelist()
-        if "metadata" in names:
-            raise DataError(f"{path}: must not hold a file 'metadata': Codabench would run the hand-in as code")
+        for name in METADATA & set(names):
+            raise DataError(f"{path}: must not hold a file '{name}': Codabench would run the hand-in as code")
         if CODABENCH_MEMBER not in names:
             raise DataError(f"{path}: must hold {CODABENCH_MEMBER}, found {', '.join(names) or 'nothing'}")
         return _from_archive(bundle.read(CODABENCH_MEMBER), f"{path}: {CODABENCH_MEMBER}", key)

@@ -75,6 +75,10 @@ def _check_archive(where: str, stream: IO[bytes], most: int, *, depth: int) -> N
             raise DataError(f"{where}: must hold at most {MOST_MEMBERS} files, found {len(members):,}")
         _check_size(where, sum(one.file_size for one in members), most)
         for one in members:
+            if one.compress_type not in {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}:
+                raise DataError(
+                    f"{where}: {one.filename} must be stored or deflated, found another compression; zip it anew"
+                )
             suffix = Path(one.filename).suffix.lower()
             with archive.open(one) as member:
                 inner = io.BytesIO(member.read(most)) if suffix in {".npz", ".zip"} else member

@@ -30,9 +30,9 @@ def array(values):
     return stream.getvalue()
 
 
-def zipped(**members):
+def zipped(compression=zipfile.ZIP_DEFLATED, /, **members):
     stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as bundle:
+    with zipfile.ZipFile(stream, "w", compression) as bundle:
         for name, content in members.items():
             bundle.writestr(name.replace("__", "."), content)
     return stream.getvalue()
@@ -72,7 +72,13 @@ ACCIDENTS = {
     "bomb inside": ("s.zip", zipped(predictions__npz=zipped(a__npy=ZEROS)), "must unpack to at most"),
     "nested": ("s.zip", zipped(a__zip=zipped(a__zip=zipped(a__zip=b""))), "archive in an archive"),
     "crowd": ("s.zip", zipped(**{f"f{number}": b"" for number in range(50)}), "at most 16 files, found 50"),
+    "other compression": ("s.npz", zipped(zipfile.ZIP_BZIP2, arr_0__npy=array(GOOD)), "must be stored or deflated"),
     "code": ("s.zip", zipped(metadata=b"command: x", predictions__npz=archive(predictions=GOOD)), "metadata"),
+    "more code": (
+        "s.zip",
+        zipped(metadata__yaml=b"command: x", predictions__npz=archive(predictions=GOOD)),
+        "metadata",
+    ),
     "text": ("s.txt", b"0.5", "must end in"),
 }
 
