@@ -231,6 +231,13 @@ def test_a_title_cannot_write_markup(course, bundle):
     assert b"<img" not in read_bundle(bundle)["pages/overview.md"]
 
 
+def test_a_bundle_that_codabench_would_refuse_does_not_get_its_name(course, bundle):
+    changed, before = ruled(course, 'title = ".*"', f'title = "{"x" * 257}"'), bundle.read_bytes()
+    with pytest.raises(DataError, match="title must have 1 to 256 characters"):
+        write_bundle(changed, bundle, start=START)
+    assert bundle.read_bytes() == before
+
+
 @pytest.mark.parametrize("name", ["public/b.zip", "board/b.zip", "b.tar"])
 def test_a_bundle_is_not_written_where_labels_would_be_public(name, course):
     with pytest.raises(ConfigError, match="--out must"):
