@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomaly_lab.errors import LabError
-from anomaly_lab.ratings.readers import read_rounds
+from anomaly_lab.ratings.readers import find_file, read_rounds
 from anomaly_lab.ratings.scale import parse_scale
 from experiments.again import Again
 from experiments.describe import compare
@@ -93,6 +93,8 @@ def report(
     """
     opened = Store.open(store)
     chosen, notes = choose_run(opened, run)
+    if batch is not None:
+        find_file(batch)
     say("reading what is recorded", 0, 4)
     lab = Recorded.read(opened, chosen)
     searches = read_searches(opened, _studies(lab))
@@ -124,7 +126,7 @@ def _computed(
     try:
         again = Again.of(lab, rounds, features, columns)
     except LabError as error:
-        if rounds or features:
+        if rounds or features or batch:
             raise
         why = f"This needs the rounds and the detector of the run: {error}."
         return Found(searches, why_not=why, why_no_drift=why)
