@@ -8,7 +8,7 @@ True
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 from unittest import SkipTest
@@ -16,76 +16,21 @@ from unittest import SkipTest
 import numpy as np
 import pandas as pd
 from optuna.trial import create_trial
-from threadpoolctl import threadpool_limits
 
 from anomaly_lab.detectors.trusted import trusted_types
 from anomaly_lab.evaluation.class_scores import checked_class_scores
-from anomaly_lab.evaluation.engine import checked_scores, query_ids
-from anomaly_lab.evaluation.folds import HIDDEN, Fold, query_view, train_view
+from anomaly_lab.evaluation.folds import HIDDEN, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import answer, fold_of, plain_fold, plain_scores, scores_of, shared_features
 from anomaly_lab.random_rounds import random_round
-from anomaly_lab.ratings.labels import Round
-from anomaly_lab.ratings.pool import pool
-from anomaly_lab.ratings.scale import LIKES, LIKES_WATCHED, STARS, RatingScale
+from anomaly_lab.ratings.scale import LIKES, LIKES_WATCHED, STARS
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import defaults, ends_of_ranges, search_space
-from anomaly_lab.tasks.fake_users import query_round
 from anomaly_lab.tasks.names import RECOMMENDING
 
 
 class NotApplicable(SkipTest):
     """A check does not concern this model; pytest and unittest skip the test."""
-
-
-def fold_of(train: Round, query: Round) -> Fold:
-    """Return the fold that asks for one round given the labels of another."""
-    return query_round(pool([train.ratings, query.ratings]), [train, query], 1)
-
-
-def plain_fold(scale: RatingScale = STARS) -> Fold:
-    """Return a fold of two random rounds."""
-    return fold_of(random_round(scale, seed=0).read("first"), random_round(scale, seed=1).read("second"))
-
-
-def scores_of(
-    name: str,
-    fold: Fold,
-    params: Mapping[str, Any] | None = None,
-    *,
-    seed: int = 0,
-    store: FeatureStore | None = None,
-) -> pd.Series:
-    """Fit a registered model on a fold.
-
-    Parameters
-    ----------
-    name : str
-        The model's registered name.
-    fold : Fold
-        The question.
-    params : mapping of str to Any, optional
-        Hyperparameters; those not given stand at their defaults.
-    seed : int
-        Seed of the fit.
-    store : FeatureStore, optional
-        Where features come from; by default they are computed afresh.
-
-    Returns
-    -------
-    Series
-        The scores by user id, ascending.
-    """
-    store = store or FeatureStore(DEFAULT_FAMILIES)
-    model = MODELS.load(name)(**(params or {}))
-    with threadpool_limits(1):
-        model.fit(train_view(fold, store), rng=np.random.default_rng(seed))
-    return _scores(name, model, fold, store)
-
-
-def _scores(name: str, model: Any, fold: Fold, store: FeatureStore) -> pd.Series:
-    with threadpool_limits(1):
-        scores = model.score(query_view(fold, store))
-    return pd.Series(checked_scores(name, scores, len(fold.query)), index=query_ids(fold)).sort_index()
 
 
 def _demand(fulfilled: bool, message: str) -> None:
@@ -126,18 +71,18 @@ def check_task(name: str) -> None:
 
 def check_scores(name: str) -> None:
     """Give each query user one finite number."""
-    scores_of(name, plain_fold())
+    plain_scores(name)
 
 
 def check_seed(name: str) -> None:
     """Give the same scores, to the last bit, for the same seed."""
-    fold = plain_fold()
-    _demand_same(scores_of(name, fold, seed=7), scores_of(name, fold, seed=7), "when fitted again with the same seed")
+    again = scores_of(name, plain_fold(), seed=7)
+    _demand_same(again, plain_scores(name, seed=7), "when fitted again with the same seed")
 
 
 def check_parameters_kept(name: str) -> None:
     """Leave the parameters as they were set."""
-    fold, store = plain_fold(), FeatureStore(DEFAULT_FAMILIES)
+    fold, store = plain_fold(), shared_features()
     model = MODELS.load(name)()
     set_to = {key: getattr(model, key) for key in defaults(type(model))}
     model.fit(train_view(fold, store), rng=np.random.default_rng(0))
@@ -151,7 +96,7 @@ def check_row_order(name: str) -> None:
     rng = np.random.default_rng(2)
     rounds = [random_round(seed=seed) for seed in (0, 1)]
     shuffled = [one.read(order=rng.permutation(len(one.users))) for one in rounds]
-    _demand_same(scores_of(name, fold_of(*shuffled)), scores_of(name, plain_fold()), "when rows are shuffled")
+    _demand_same(scores_of(name, fold_of(*shuffled)), plain_scores(name), "when rows are shuffled")
 
 
 def check_user_names(name: str) -> None:
@@ -159,21 +104,21 @@ def check_user_names(name: str) -> None:
     first, second = random_round(seed=0), random_round(seed=1)
     ids = np.random.default_rng(3).permutation(10 * len(first.fake))[: len(first.fake)]
     renamed = fold_of(first.read(ids=ids), second.read(ids=ids))
-    _demand_same(scores_of(name, renamed)[ids], scores_of(name, plain_fold()), "when users are renamed")
+    _demand_same(scores_of(name, renamed)[ids], plain_scores(name), "when users are renamed")
 
 
 def check_hidden_labels(name: str) -> None:
     """Give the same scores, to the last bit, whatever the hidden labels are."""
     first, second = random_round(seed=0), random_round(seed=1)
     flipped = fold_of(first.read(), replace(second, fake=1 - second.fake).read())
-    _demand_same(scores_of(name, flipped), scores_of(name, plain_fold()), "when hidden labels are flipped")
+    _demand_same(scores_of(name, flipped), plain_scores(name), "when hidden labels are flipped")
 
 
 def check_scales(name: str) -> None:
     """Understand stars, likes, and likes with a level for "seen, rating unknown"."""
     for scale in (STARS, LIKES, LIKES_WATCHED):
         try:
-            scores_of(name, plain_fold(scale))
+            plain_scores(name, scale)
         except Exception as error:
             raise AssertionError(f"scale {scale.name}: {_told(error)}") from error
 
@@ -201,7 +146,7 @@ def check_unseen(name: str) -> None:
 
 def check_ranges(name: str) -> None:
     """Accept both ends of every range, and every choice."""
-    fold, store = plain_fold(), FeatureStore(DEFAULT_FAMILIES)
+    fold, store = plain_fold(), shared_features()
     for key, value in ends_of_ranges(MODELS.load(name)):
         try:
             scores_of(name, fold, {key: value}, store=store)
@@ -223,7 +168,7 @@ def check_saving(name: str) -> None:
     """Give the same scores, to the last bit, after saving and loading with trusted types alone."""
     from skops.io import dumps, get_untrusted_types, loads
 
-    fold, store = plain_fold(), FeatureStore(DEFAULT_FAMILIES)
+    fold, store = plain_fold(), shared_features()
     model = MODELS.load(name)()
     model.fit(train_view(fold, store), rng=np.random.default_rng(0))
     if not hasattr(model, "estimator_"):
@@ -232,7 +177,7 @@ def check_saving(name: str) -> None:
     unknown = sorted(set(get_untrusted_types(data=saved)) - set(trusted))
     _demand(not unknown, f"the class attribute trusted_types must name what is saved, found also {', '.join(unknown)}")
     loaded = loads(saved, trusted=trusted)
-    _demand_same(_scores(name, loaded, fold, store), _scores(name, model, fold, store), "when saved and loaded")
+    _demand_same(answer(name, loaded, fold, store), answer(name, model, fold, store), "when saved and loaded")
 
 
 CHECKS: tuple[Callable[[str], None], ...] = (

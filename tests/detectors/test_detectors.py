@@ -18,10 +18,10 @@ from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.folds import HIDDEN, query_view, train_view
 from anomaly_lab.evaluation.metrics import roc_auc
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import fold_of, plain_fold, scores_of
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import search_space
-from anomaly_lab.testing import fold_of, plain_fold, scores_of
 
 BUILT_IN = [name for name in MODELS.built_in if hasattr(MODELS.load(name), "score_matrix")]
 SUPERVISED = [name for name in BUILT_IN if MODELS.load(name).kind == "supervised"]

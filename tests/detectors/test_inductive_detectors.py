@@ -9,9 +9,9 @@ from anomaly_lab.detectors.base import fit_rows
 from anomaly_lab.detectors.stacked import normal_scores
 from anomaly_lab.evaluation.folds import query_view, train_view
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import fold_of, scores_of
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
-from anomaly_lab.testing import fold_of, scores_of
 
 SMALL_BANK = {"n_per_kind": 6, "n_strays": 20, "n_trees": 20}
 CASES = {

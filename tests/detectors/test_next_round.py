@@ -18,12 +18,12 @@ from anomaly_lab.evaluation.folds import HIDDEN, query_view, train_view, trainin
 from anomaly_lab.evaluation.metrics import roc_auc
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.features.panel import panel
+from anomaly_lab.random_folds import fold_of, plain_fold
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.labels import Labels, Round
 from anomaly_lab.ratings.scale import STARS
 from anomaly_lab.registry import ALL_FAMILIES, DEFAULT_FAMILIES, FEATURES
-from anomaly_lab.testing import fold_of, plain_fold
 from tracking.champion import load_model, save_model
 
 STORE = FeatureStore(ALL_FAMILIES, only=DEFAULT_FAMILIES)

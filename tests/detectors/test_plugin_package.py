@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from anomaly_lab.features.extract import cross_fit
+from anomaly_lab.random_folds import plain_fold
 from anomaly_lab.recommender_checks import RECOMMENDER_CHECKS, random_log
 from anomaly_lab.registry import ATTACKS, FEATURES, MODELS
-from anomaly_lab.testing import CHECKS, check_ranges, plain_fold
+from anomaly_lab.testing import CHECKS, check_ranges
 
 PACKAGE = Path(__file__).parents[1] / "plugin"
 GUIDE = (Path(__file__).parents[2] / "PLUGINS.md").read_text(encoding="utf-8")

@@ -27,6 +27,7 @@ from anomaly_lab.evaluation.folds import HIDDEN, query_view, train_view, trainin
 from anomaly_lab.evaluation.metrics import roc_auc
 from anomaly_lab.evaluation.refit import refit
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import fold_of, plain_fold, scores_of
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
 from anomaly_lab.ratings.readers import read_rounds
@@ -34,7 +35,6 @@ from anomaly_lab.registry import DEFAULT_FAMILIES, MODELS
 from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.fake_users import query_round
 from anomaly_lab.tasks.question import Question
-from anomaly_lab.testing import fold_of, plain_fold, scores_of
 
 STORE = FeatureStore(DEFAULT_FAMILIES)
 QUICK = ("gradient-boosting", "knn-distance")

@@ -9,10 +9,10 @@ from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.engine import RunResult, checked_scores, run, run_fold
 from anomaly_lab.evaluation.metrics import roc_auc
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import plain_fold
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.registry import MODELS
 from anomaly_lab.tasks.question import Question
-from anomaly_lab.testing import plain_fold
 
 STORE = FeatureStore(("profile", "agreement"))
 

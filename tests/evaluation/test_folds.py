@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from anomaly_lab.errors import DataError
 from anomaly_lab.evaluation.folds import HIDDEN, inner_folds, profile_groups, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore
+from anomaly_lab.random_folds import plain_fold
 from anomaly_lab.random_rounds import RandomRound, random_round
 from anomaly_lab.ratings.scale import STARS
 from anomaly_lab.tasks.fake_users import PROTOCOLS
 from anomaly_lab.tasks.question import Question
-from anomaly_lab.testing import plain_fold
 
 STORE = FeatureStore(("profile",))
 SEEDS = st.integers(0, 2**16)

@@ -11,12 +11,12 @@ from hypothesis import strategies as st
 
 from anomaly_lab.errors import ContractError
 from anomaly_lab.features.extract import cross_fit
+from anomaly_lab.random_folds import fold_of, plain_fold
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.scale import LIKES, LIKES_WATCHED, STARS
 from anomaly_lab.registry import FEATURES
-from anomaly_lab.testing import fold_of, plain_fold
 
 FAMILIES = list(FEATURES.built_in)
 SCALES = st.sampled_from([STARS, LIKES, LIKES_WATCHED])

@@ -14,11 +14,11 @@ from anomaly_lab.evaluation.folds import Fold, query_view, train_view
 from anomaly_lab.features.extract import FeatureStore, cross_fit
 from anomaly_lab.features.extract import fold_of as fold_of_users
 from anomaly_lab.features.known_items import known_items, on_items
+from anomaly_lab.random_folds import fold_of, plain_fold
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
 from anomaly_lab.ratings.scale import LIKES, LIKES_WATCHED, STARS
 from anomaly_lab.registry import ALL_FAMILIES, FEATURES
-from anomaly_lab.testing import fold_of, plain_fold
 
 FAMILIES = list(FEATURES.built_in)
 SCALES = st.sampled_from([STARS, LIKES, LIKES_WATCHED])

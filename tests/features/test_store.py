@@ -5,9 +5,9 @@ import pytest
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import FeatureStore, cross_fit
+from anomaly_lab.random_folds import plain_fold
 from anomaly_lab.random_rounds import random_round
 from anomaly_lab.ratings.pool import pool
-from anomaly_lab.testing import plain_fold
 
 
 @pytest.fixture(params=["memory", "disk"])
