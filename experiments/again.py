@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,10 +46,11 @@ class Again:
 
     question: Question
     made: Recipe
-    folds: list[Fold] = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "folds", list(self.question.folds()))
+    @cached_property
+    def folds(self) -> list[Fold]:
+        """The question's folds, in their order."""
+        return list(self.question.folds())
 
     @classmethod
     def of(

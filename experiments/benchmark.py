@@ -33,7 +33,7 @@ from experiments.simulate import genuine_part
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.benchmark import record_benchmark
 from tracking.kept import KeptCells
-from tracking.pages.page import write_page
+from tracking.pages.page import write_text
 from tracking.spec import versions
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import study_lock
@@ -165,7 +165,7 @@ def benchmark(
         files = {}
         if out is not None:
             files["benchmark.html"] = _page(question, cells, labels, params, n_missing)
-            write_page(out, files["benchmark.html"])
+            write_text(out, files["benchmark.html"])
         run_id = record_benchmark(opened, question, cells, params=params, files=files, finished=not n_missing)
     return Benchmarked(question, cells, labels, run.failures, n_missing, interrupted, run_id)
 

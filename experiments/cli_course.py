@@ -134,13 +134,14 @@ def close(
     """End a round: compute figures, publish the labels, write the board and a dated snapshot."""
     from tracking.course.folder import CourseFolder
     from tracking.course.snapshots import write_board
-    from tracking.course.standings import close_round
+    from tracking.course.standings import close_round, course_standings
 
     opened = CourseFolder.open(folder)
-    standing = close_round(opened, name, early=early)
-    _print_round(standing, opened.rules.metric)
-    page, snapshot = write_board(opened, snapshot=standing.rules.name)
-    typer.echo(f"labels: {opened.labels_file(standing.rules)}\nboard: {page}\nsnapshot: {snapshot}")
+    closed = close_round(opened, name, early=early)
+    rounds = course_standings(opened)
+    _print_round(next(one for one in rounds if one.rules == closed), opened.rules.metric)
+    page, snapshot = write_board(opened, rounds=rounds, snapshot=closed.name)
+    typer.echo(f"labels: {opened.labels_file(closed)}\nboard: {page}\nsnapshot: {snapshot}")
 
 
 @app.command()
@@ -176,14 +177,14 @@ def grades(
     from tracking.course.grades import grades as add_up
     from tracking.course.grades import spreadsheet
     from tracking.course.standings import course_standings
-    from tracking.pages.page import write_page
+    from tracking.pages.page import write_text
 
     opened = CourseFolder.open(folder)
     table = add_up(opened.rules, course_standings(opened))
     if out is None:
         typer.echo(spreadsheet(table), nl=False)
     else:
-        typer.echo(f"{write_page(out, spreadsheet(table))}: grades of {len(table)} teams")
+        typer.echo(f"{write_text(out, spreadsheet(table))}: grades of {len(table)} teams")
 
 
 def date_of(text: str, option: str) -> datetime:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import shutil
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -154,4 +155,8 @@ def accidents(folder: Path, inbox: Path, deadline: datetime) -> None:
 
 
 if __name__ == "__main__":
-    typer.run(run)
+    try:
+        typer.run(run)
+    except LabError as error:
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(2)

@@ -57,7 +57,7 @@ def _search(detector: str, study: optuna.Study) -> Search:
         )
         for name, one in space.items()
     ]
-    found.sort(key=lambda one: (-one.importance if one.importance == one.importance else 1.0, one.name))
+    found.sort(key=lambda one: (1.0 if math.isnan(one.importance) else -one.importance, one.name))
     trials: list[dict[str, Any]] = [
         {"number": trial.number, "value": trial.value, "params": dict(trial.params)} for trial in finished
     ]

@@ -19,8 +19,10 @@ THRESHOLD = 0.5
 
 CODABENCH_MEMBER = "predictions.npz"
 METADATA = {"metadata", "metadata.yaml"}
+"""A zip that holds one of these is run as code by Codabench."""
 HARD_LABELS = ({0.0, 1.0}, {-1.0, 1.0})
-_BROKEN = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
+BROKEN = (ValueError, OSError, EOFError, RuntimeError, KeyError, zipfile.BadZipFile, zlib.error)
+"""What NumPy and zipfile raise over a file that is not what it claims to be."""
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def read_array(path: str | Path, key: str | None = None) -> tuple[AnyArray, str,
         return *readers[suffix](path, key), None
     except DataError:
         raise
-    except _BROKEN as error:
+    except BROKEN as error:
         if "allow_pickle" in str(error):
             raise DataError(f"{path}: must hold numbers, found Python objects, which are never unpickled") from None
         raise DataError(f"{path}: must be a file of scores, found a broken one ({error}); write it again") from error

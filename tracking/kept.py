@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from anomaly_lab.errors import StoreError
 
@@ -53,7 +54,12 @@ class KeptCells:
         """Write an answer behind the others."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a+b") as file:
-            file.seek(0)
-            whole = file.read().rfind(b"\n") + 1
-            file.truncate(whole)
+            if file.tell() and not _ends_a_line(file):
+                file.seek(0)
+                file.truncate(file.read().rfind(b"\n") + 1)
             file.write(json.dumps(answer).encode() + b"\n")
+
+
+def _ends_a_line(file: IO[bytes]) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return file.read(1) == b"\n"

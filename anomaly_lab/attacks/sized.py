@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from anomaly_lab.attacks.base import MINIMUM, Attack, check_share, make_fakes
 from anomaly_lab.attacks.source import Source
@@ -77,8 +78,4 @@ def _as_long_as(attack: Attack, filler_size: float) -> Attack:
 def _occurrence(profiles: Levels) -> IntArray:
     """Return how many of the same profiles come before each one."""
     same = np.unique(profiles, axis=0, return_inverse=True)[1]
-    order = np.argsort(same, kind="stable")
-    first = np.searchsorted(same[order], same[order])
-    before = np.empty(len(same), dtype=np.int64)
-    before[order] = np.arange(len(same)) - first
-    return before
+    return np.asarray(pd.Series(same).groupby(same).cumcount(), dtype=np.int64)

@@ -35,6 +35,7 @@ def item_level_counts(batch: RatingBatch) -> FloatArray:
 
 def incidence(batch: RatingBatch) -> sparse.csr_array:
     """Return how often each user rated each item, sparse of shape (n_users, n_items)."""
+    # a copy, for SciPy adds up repeated ratings in place and would change the batch
     return sparse.csr_array(
         (np.ones(batch.n_rows), batch.items, batch.indptr.copy()), shape=(batch.n_users, batch.n_items)
     )

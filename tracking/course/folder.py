@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +32,7 @@ class CourseFolder:
     """
 
     path: Path
+    _truths: dict[str, Round] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @classmethod
     def open(cls, path: str | Path) -> CourseFolder:
@@ -89,6 +90,11 @@ class CourseFolder:
         ConfigError
             If the organiser has given no such file.
         """
+        if one.name not in self._truths:
+            self._truths[one.name] = self._read_truth(one)
+        return self._truths[one.name]
+
+    def _read_truth(self, one: RoundRules) -> Round:
         file = self.truth_file(one)
         if not file.exists():
             raise ConfigError(

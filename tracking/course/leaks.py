@@ -43,7 +43,7 @@ def check_leaks(source: str, rows: AnyArray, users: AnyArray, fake: IntArray) ->
         found = _told_apart(np.argsort(np.argsort(place, kind="stable")), fake)
         if found is not None:
             raise DataError(f"{source}: {what} must say nothing of the labels, found that {found}; {remedy}")
-    wrong = np.flatnonzero((np.lexsort(rows.T[::-1]) != np.arange(len(rows))) & _differs(rows))
+    wrong = np.flatnonzero((rows != rows[np.lexsort(rows.T[::-1])]).any(axis=1))
     if len(wrong):
         raise DataError(
             f"{source}: rows must be sorted by user, item and rating, found row {wrong[0]} (counted from 0) elsewhere; "
@@ -61,10 +61,3 @@ def _told_apart(place: IntArray, fake: IntArray) -> str | None:
     if ks_2samp(generated, genuine, method="asymp").pvalue < SURE:
         return "generated users stand in blocks"
     return None
-
-
-def _differs(rows: AnyArray) -> AnyArray:
-    """Return which rows differ from the one that sorting would put there."""
-    ordered = rows[np.lexsort(rows.T[::-1])]
-    differs: AnyArray = (rows != ordered).any(axis=1)
-    return differs

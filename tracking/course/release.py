@@ -11,10 +11,11 @@ import numpy as np
 import pandas as pd
 
 from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.ratings.archives import round_arrays
 from anomaly_lab.ratings.labels import Round
-from anomaly_lab.ratings.readers import read_raw, read_round
+from anomaly_lab.ratings.readers import batch_of, joint_scale, read_raw
 from anomaly_lab.types import AnyArray
-from tracking.course.files import round_arrays, save_arrays
+from tracking.course.files import save_arrays
 from tracking.course.folder import RULES, CourseFolder
 from tracking.course.leaks import check_leaks
 from tracking.course.rules import RoundRules
@@ -137,7 +138,7 @@ def write_batch(target: Path, truth: Round) -> Path:
     DataError
         If its order or ids predict the labels, or it cannot be written.
     """
-    save_arrays(target, {"X": round_arrays(truth, truth.ratings.user_ids, labels=False)["X"]})
+    save_arrays(target, round_arrays(truth, truth.ratings.user_ids, labels=False))
     try:
         check_batch(target, truth)
     except DataError:
@@ -154,8 +155,18 @@ def check_batch(file: Path, truth: Round) -> None:
     DataError
         If it holds labels or other ratings than the labelled round, or its order or ids predict the labels.
     """
-    _check_content(file, truth)
-    _check_published(file, truth)
+    assert truth.labels is not None
+    raw = read_raw(file)
+    if raw.labels is not None:
+        raise DataError(f"{file}: a released batch must hold no labels, found some; leave out 'y' and 'yy'")
+    found = batch_of(raw, joint_scale([raw]))
+    if found.digest != truth.ratings.digest or set(found.user_ids) != set(truth.ratings.user_ids):
+        raise DataError(
+            f"{file}: must hold the users and ratings of {truth.path}, found others; write it anew from these"
+        )
+    order = truth.ratings.ascending
+    rows = np.column_stack([raw.users, raw.items, raw.ratings])
+    check_leaks(str(file), rows, truth.ratings.user_ids[order], truth.labels.fake[order])
 
 
 def publish_labels(course: CourseFolder, one: RoundRules) -> Path:
@@ -178,23 +189,6 @@ def _new_ids(one: Round, first: int, rng: np.random.Generator, *, keep: bool) ->
         return batch.user_ids
     rank = np.argsort(np.argsort(batch.user_ids, kind="stable"))
     return first + rng.permutation(batch.n_users)[rank]
-
-
-def _check_content(file: Path, truth: Round) -> None:
-    """Raise unless a file is the round's batch and nothing else."""
-    found = read_round(file)
-    if found.labels is not None:
-        raise DataError(f"{file}: a released batch must hold no labels, found some; leave out 'y' and 'yy'")
-    if found.ratings.digest != truth.ratings.digest or set(found.ratings.user_ids) != set(truth.ratings.user_ids):
-        raise DataError(f"{file}: must hold the users and ratings of {truth.path}, found others")
-
-
-def _check_published(file: Path, truth: Round) -> None:
-    assert truth.labels is not None
-    raw = read_raw(file)
-    rows = np.column_stack([raw.users, raw.items, raw.ratings])
-    order = truth.ratings.ascending
-    check_leaks(str(file), rows, truth.ratings.user_ids[order], truth.labels.fake[order])
 
 
 def _rules_text(title: str, timezone: str, names: Sequence[str], deadlines: Sequence[datetime | None]) -> str:

@@ -24,7 +24,8 @@ NAMES = {
 OF_KINDS = ("composite", "mean_ovr_auc")
 """Figures of class scores, for rounds whose labels name kinds."""
 CHANCE = {"f1": 0.0, "precision": 0.0, "recall": 0.0, "average_precision": 0.0}
-"""What a hand-in that knows nothing is worth, where it is not an area of one half."""
+"""What a missed round counts where that is no area, which is one half by chance. Chance alone would say how many users
+are generated: whoever hands nothing in has found none."""
 MEGABYTE = 2**20
 DAY = timedelta(days=1)
 
@@ -123,7 +124,7 @@ class Rules:
 
     @property
     def chance(self) -> float:
-        """What a hand-in that knows nothing has."""
+        """What a round counts that was missed, where rules say ``missed = "chance"``."""
         return CHANCE.get(self.metric, 0.5)
 
 

@@ -16,7 +16,7 @@ from tracking.course.folder import CourseFolder
 from tracking.course.grades import grades
 from tracking.course.rules import NAMES
 from tracking.course.standings import RoundStandings, course_standings
-from tracking.pages.page import write_page
+from tracking.pages.page import write_text
 
 STAMP = "%Y-%m-%d_%H%M%S"
 
@@ -64,9 +64,9 @@ def write_board(
     kept = None
     if snapshot is not None:
         stem = f"{now:{STAMP}}_{snapshot}"
-        kept = write_page(course.board / "snapshots" / f"{stem}.html", page)
-        write_page(kept.with_suffix(".json"), json.dumps(records, indent=1, ensure_ascii=False) + "\n")
-    return write_page(out or course.board / "index.html", page), kept
+        kept = write_text(course.board / "snapshots" / f"{stem}.html", page)
+        write_text(kept.with_suffix(".json"), json.dumps(records, indent=1, ensure_ascii=False) + "\n")
+    return write_text(out or course.board / "index.html", page), kept
 
 
 def as_records(course: CourseFolder, rounds: Sequence[RoundStandings]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from itertools import pairwise
 
 from anomaly_lab.errors import ConfigError
@@ -13,6 +14,7 @@ from tracking.course.folder import CourseFolder
 from tracking.course.release import publish_labels
 from tracking.course.rules import NAMES, RoundRules
 from tracking.course.submissions import Submission, read_submission, submissions
+from tracking.sweep import sweep
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,10 @@ class RoundStandings:
     handed_in: tuple[tuple[str, int, int | None], ...]
 
 
-def close_round(course: CourseFolder, name: str, *, now: float | None = None, early: bool = False) -> RoundStandings:
-    """End a round: compute every submission's figures, log them into its run, and publish the labels.
+def close_round(course: CourseFolder, name: str, *, now: datetime | None = None, early: bool = False) -> RoundRules:
+    """End a round: compute every submission's figures, log them into its run, publish the labels, and return its rules.
+
+    Runs of submissions whose writer was killed are deleted: they were never taken.
 
     Parameters
     ----------
@@ -82,8 +86,8 @@ def close_round(course: CourseFolder, name: str, *, now: float | None = None, ea
         The course.
     name : str
         The round, or its number.
-    now : float, optional
-        Seconds since 1970; by default the clock's.
+    now : datetime, optional
+        The time, with its zone; by default the clock's.
     early : bool
         Whether to close before the deadline.
 
@@ -97,14 +101,15 @@ def close_round(course: CourseFolder, name: str, *, now: float | None = None, ea
         if not course.is_released(one) or course.is_closed(one):
             state = "closed" if course.is_closed(one) else "not released"
             raise ConfigError(f"round {one.name} must be open to be closed, found it {state}")
-        if one.deadline is not None and (now or time.time()) < one.deadline.timestamp() and not early:
+        if one.deadline is not None and (now or datetime.now(UTC)) < one.deadline and not early:
             raise ConfigError(
                 f"round {one.name} must have reached its deadline, {one.deadline:%Y-%m-%d %H:%M %Z}; "
                 "close it with --early"
             )
+        sweep(course.store)
         measured(course, one)
         publish_labels(course, one)
-    return round_standings(course, one)
+    return one
 
 
 def measured(course: CourseFolder, one: RoundRules) -> list[Submission]:

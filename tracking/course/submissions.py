@@ -254,7 +254,7 @@ def _record(course: CourseFolder, submission: Submission, path: Path) -> Submiss
         with artifact_folder(store, run) as folder:
             copyfile(path, folder / submission.file)
         store.client.set_terminated(run.info.run_id, end_time=int(time.time() * 1000))
-    except BaseException:
+    except BaseException:  # Ctrl-C, too, leaves no half submission behind
         store.client.delete_run(run.info.run_id)
         raise
     return Submission(**{**vars(submission), "run_id": str(run.info.run_id)})

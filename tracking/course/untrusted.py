@@ -6,7 +6,6 @@ import io
 import math
 import struct
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO
 
@@ -14,18 +13,9 @@ import numpy as np
 
 from anomaly_lab.errors import DataError
 from tracking.course.rules import MEGABYTE
+from tracking.forms import BROKEN
 
 MOST_MEMBERS = 16
-_BROKEN = (
-    ValueError,
-    OSError,
-    EOFError,
-    zipfile.BadZipFile,
-    zlib.error,
-    struct.error,
-    RuntimeError,
-    NotImplementedError,
-)
 
 
 def check_untrusted(path: Path, max_megabytes: float) -> None:
@@ -55,7 +45,7 @@ def check_untrusted(path: Path, max_megabytes: float) -> None:
             _check_content(str(path), path.suffix.lower(), stream, most, depth=0)
     except DataError:
         raise
-    except _BROKEN as error:
+    except (*BROKEN, struct.error) as error:
         raise DataError(f"{path}: must be a file of scores, found a broken one ({error}); write it again") from None
 
 

@@ -48,8 +48,8 @@ def render(template: str, *, scripts: tuple[str, ...] = (), **values: Any) -> st
     )
 
 
-def write_page(path: str | Path, page: str) -> Path:
-    """Write a page whole or not at all.
+def write_text(path: str | Path, text: str) -> Path:
+    """Write a file whole or not at all, and return it.
 
     Raises
     ------
@@ -60,7 +60,7 @@ def write_page(path: str | Path, page: str) -> Path:
     part = path.with_name(path.name + ".part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(page, encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         part.replace(path)
     except OSError as error:
         part.unlink(missing_ok=True)

@@ -10,13 +10,13 @@ import pandas as pd
 
 from anomaly_lab.evaluation.explain import Contributions
 from anomaly_lab.evaluation.mistakes import mistakes
+from tracking.forms import THRESHOLD
 from tracking.pages.charts import drawing
 from tracking.report.blocks import Block, Chart, Column, Folded, Missing, Section, Table, Text
 from tracking.report.palette import GENERATED, GENUINE, WIDTH
 from tracking.report.recorded import Recorded
 from tracking.report.words import signed
 
-THRESHOLD = 0.5
 ROUNDS = 2
 """Newest rounds of which users are explained."""
 OF_ONE_KIND, OF_MANY = 2, 1

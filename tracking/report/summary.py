@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isnan
 
 import pandas as pd
 
@@ -104,10 +105,10 @@ def _tiles(lab: Recorded) -> list[Tile]:
         ),
     ]
     expected = {key: mine.metric(name) for name, key in LOGGED.items()}
-    if expected["auc"] == expected["auc"]:
+    if not isnan(expected["auc"]):
         tiles.append(
             Tile(f"{expected['auc']:.3f}", f"expected next (90 %: {expected['low']:.3f} to {expected['high']:.3f})")
         )
-    if (real := mine.metric("real_auc")) == real:
+    if not isnan(real := mine.metric("real_auc")):
         tiles.append(Tile(f"{real:.3f}", f"AUC when it was scored (F1 {mine.metric('real_f1'):.3f})"))
     return tiles

@@ -11,7 +11,7 @@ from pathlib import Path
 from anomaly_lab.errors import StoreError
 from tracking.artifacts import artifact_folder
 from tracking.pages.charts import chart_script
-from tracking.pages.page import render, write_page
+from tracking.pages.page import render, write_text
 from tracking.report.blocks import Summary
 from tracking.report.markdown import to_markdown
 from tracking.store import Store
@@ -63,8 +63,8 @@ def write_report(summary: Summary, out: Path) -> Written:
         raise StoreError(f"{out}: must be no larger than {LARGEST:,} bytes, found {size:,}; report another --run")
     folder = out.with_name(f"{out.stem}_images")
     images = write_images(summary, folder)
-    markdown = write_page(out.with_suffix(".md"), to_markdown(summary, folder.name))
-    return Written(write_page(out, page), markdown, images, size)
+    markdown = write_text(out.with_suffix(".md"), to_markdown(summary, folder.name))
+    return Written(write_text(out, page), markdown, images, size)
 
 
 def write_images(summary: Summary, folder: Path) -> tuple[Path, ...]:

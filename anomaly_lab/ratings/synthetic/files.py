@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.ratings.archives import round_arrays
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.scale import LIKES, RatingScale
 from anomaly_lab.ratings.synthetic.course import Difficulty, make_course
@@ -104,31 +105,12 @@ def write_rounds(
 
 def _files(rounds: Sequence[Round], kinds: bool) -> dict[str, dict[str, AnyArray] | str]:
     """Return the arrays of each file by its name."""
-    *labelled, last = rounds
-    keys = ("y", "yy") if kinds else ("y",)
-    shown = {one.name: {key: _truth(one)[key] for key in keys} for one in labelled}
-    files = {f"{one.name}_labelled.npz": {"X": _ratings(one), **shown[one.name]} for one in labelled}
-    return {**files, f"{last.name}.npz": {"X": _ratings(last)}, f"{last.name}_truth.npz": _truth(last)}
-
-
-def _ratings(one: Round) -> AnyArray:
-    batch = one.ratings
-    levels = np.asarray(batch.scale.levels)
-    dtype = np.int32 if (levels % 1 == 0).all() else np.float64
-    columns = [batch.user_ids[batch.users], batch.item_ids[batch.items], levels[batch.ratings]]
-    rows = np.column_stack(columns).astype(dtype)
-    return rows[np.lexsort((rows[:, 1], rows[:, 0]))]
-
-
-def _truth(one: Round) -> dict[str, AnyArray]:
-    assert one.labels is not None
-    assert one.labels.kinds is not None
-    ascending = one.ratings.ascending
-    columns = {"y": one.labels.fake, "yy": one.labels.kinds}
-    return {
-        key: np.column_stack([one.ratings.user_ids, values])[ascending].astype(np.int32)
-        for key, values in columns.items()
-    }
+    *labelled, last = (round_arrays(one, one.ratings.user_ids, labels=True) for one in rounds)
+    keys = ("X", "y", "yy") if kinds else ("X", "y")
+    shown = zip(rounds, labelled, strict=False)
+    files = {f"{one.name}_labelled.npz": {key: arrays[key] for key in keys} for one, arrays in shown}
+    name, truth = rounds[-1].name, {key: last[key] for key in ("y", "yy")}
+    return {**files, f"{name}.npz": {"X": last["X"]}, f"{name}_truth.npz": truth}
 
 
 def _write(folder: Path, files: Mapping[str, dict[str, AnyArray] | str]) -> list[Path]:

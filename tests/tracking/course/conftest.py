@@ -1,18 +1,21 @@
-"""A small course, and files that teams hand in."""
+"""A small course, files that teams hand in, and a bundle for Codabench."""
 
+import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import pytest
 
-from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.synthetic import make_course
+from tracking.course.codabench.bundle import write_bundle
 from tracking.course.folder import RULES, CourseFolder
 from tracking.course.release import init_course, release_round
 from tracking.course.submissions import submit
 
 IN_TIME = datetime(2026, 12, 1, 9, tzinfo=UTC)
 FIRST_DEADLINE = datetime(2026, 12, 2, 12, tzinfo=UTC)
+START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +70,26 @@ def scores(course, number, strength, seed=0):
     return 1 / (1 + np.exp(-raw + strength / 2))
 
 
-def labelled(path):
-    """Return a labelled file as a round."""
-    return read_rounds([path], require_labels=True)[0]
+@pytest.fixture(scope="session")
+def courses(shared) -> Path:
+    """A course of three rounds, the first of them released, and its bundle: copy it."""
+
+    def fill(folder: Path) -> None:
+        rounds = [make_course(n_rounds=1, n_users=n, n_items=60, fake_share=0.25, seed=n)[0] for n in (60, 70, 80)]
+        course = init_course(
+            folder / "course", rounds, timezone="Europe/Berlin", first_deadline=datetime(2026, 11, 9, 12), seed=1
+        )
+        release_round(course, "1")
+        write_bundle(course, folder / "course" / "bundle.zip", start=START)
+
+    return shared("codabench_courses", fill)
+
+
+@pytest.fixture
+def course(courses, tmp_path) -> CourseFolder:
+    return CourseFolder.open(shutil.copytree(courses / "course", tmp_path / "course"))
+
+
+@pytest.fixture
+def bundle(course) -> Path:
+    return course.path / "bundle.zip"

@@ -1,5 +1,7 @@
 """Rounds taken in, handed out and closed: what is public says nothing of the labels until it is to."""
 
+from datetime import timedelta
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.ratings.archives import round_arrays
 from anomaly_lab.ratings.readers import read_rounds
-from tracking.course.files import round_arrays
 from tracking.course.folder import CourseFolder
 from tracking.course.leaks import check_leaks
 from tracking.course.release import init_course, release_round
@@ -133,9 +135,9 @@ def test_closing_publishes_the_labels_and_waits_for_the_deadline(new_course):
     course = new_course()
     one = course.rules.round("1")
     with pytest.raises(ConfigError, match="must have reached its deadline, 2026-12-02 12:00 UTC"):
-        close_round(course, "1", now=one.deadline.timestamp() - 1)
+        close_round(course, "1", now=one.deadline - timedelta(seconds=1))
     assert not course.is_closed(one)
-    close_round(course, "1", now=one.deadline.timestamp())
+    close_round(course, "1", now=one.deadline)
     with np.load(course.labels_file(one)) as public, np.load(course.truth_file(one)) as private:
         assert sorted(public.files) == sorted(private.files)
         assert all((public[key] == private[key]).all() for key in private.files)

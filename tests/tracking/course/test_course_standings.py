@@ -14,12 +14,12 @@ from anomaly_lab.evaluation.metrics import roc_auc, score_metrics
 from tracking.course.figures import Truth, compare, measure
 from tracking.course.grades import grades, spreadsheet
 from tracking.course.snapshots import write_board
-from tracking.course.standings import close_round, course_standings
-from tracking.course.submissions import Scores
+from tracking.course.standings import close_round, course_standings, round_standings
+from tracking.course.submissions import Scores, submissions
 
 
 def closed(course, number="1"):
-    return close_round(course, number, early=True)
+    return round_standings(course, close_round(course, number, early=True))
 
 
 def teams(standing):
@@ -48,6 +48,19 @@ def test_figures_are_those_of_the_file_against_the_hidden_labels(new_course, han
     assert row.submission.figures["low"] < row.figure < row.submission.figures["high"]
     again = course_standings(course)[0].standings[0]
     assert again.submission.figures == pytest.approx(row.submission.figures, abs=1e-12)
+
+
+def test_what_a_killed_writer_left_is_no_submission_and_goes_with_the_close(new_course, hand_in):
+    course = new_course()
+    kept = hand_in(course, "Eve", 2).submission
+    client = course.store.client
+    tags = client.get_run(kept.run_id).data.tags
+    half = client.create_run(
+        client.get_run(kept.run_id).info.experiment_id, tags=tags | {"lab.team": "Bob"}
+    ).info.run_id
+    assert [each.run_id for each in submissions(course, course.rules.round("1"))] == [kept.run_id]
+    assert teams(closed(course)) == ["Eve"]
+    assert client.get_run(half).info.lifecycle_stage == "deleted"
 
 
 def test_ties_go_by_f1_and_every_row_says_why(new_course, hand_in):

@@ -17,11 +17,10 @@ from anomaly_lab.errors import ConfigError, DataError
 from tracking.course.codabench.competition import TIME_LIMIT
 from tracking.course.codabench.documents import from_yaml
 from tracking.course.untrusted import check_untrusted
+from tracking.forms import METADATA
 
 REFUSED = "refused: "
 NOTE = "note: "
-METADATA = ("metadata", "metadata.yaml")
-"""A submission that holds one of these is run as code."""
 
 
 @dataclass(frozen=True)
