@@ -61,7 +61,7 @@ test: setup  ## fast tests
 
 test-all: setup  ## every test, the slow ones and the example plugin too
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade --target $(VENV)/example-plugin tests/plugin
-	@PYTHONPATH=$(CURDIR)/$(VENV)/example-plugin $(BIN)/python -m pytest -q -n $(JOBS)
+	@PYTHONPATH=$(CURDIR)/$(VENV)/example-plugin $(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile thorough
 
 check: setup  ## ruff, mypy and import-linter
 	@$(BIN)/ruff check .

@@ -13,8 +13,9 @@ from filelock import FileLock
 from hypothesis import settings
 from publisher import Publisher, publishing
 
-settings.register_profile("lab", deadline=None)  # a busy machine is no failure
-settings.load_profile("lab")
+settings.register_profile("thorough", deadline=None)  # a busy machine is no failure
+settings.register_profile("fast", settings.get_profile("thorough"), max_examples=25)
+settings.load_profile("fast")  # make test-all takes the other
 
 
 @pytest.fixture(scope="session")

@@ -64,12 +64,14 @@ def test_fakes_of_a_kind_that_no_label_shows_are_found():
     assert bank > labels + 0.1
 
 
+@pytest.mark.slow
 def test_fakes_are_found_by_other_kinds_of_the_bank_where_it_has_not_guessed_theirs():
     fold = planted_fold("hybrid", "uniform")
     labels = roc_auc(fold.truth, scores(fold, experts=("labels",)))
     assert roc_auc(fold.truth, scores(fold, without=("uniform",))) > labels + 0.1
 
 
+@pytest.mark.slow
 def test_those_of_whom_the_experts_are_sure_teach_the_rest():
     fold = planted_fold("hybrid", "random")
     untaught, taught = (roc_auc(fold.truth, scores(fold, without=("uniform",), n_self_training=n)) for n in (0, 2))

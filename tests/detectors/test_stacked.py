@@ -178,6 +178,7 @@ def test_parts_are_held_out_where_one_round_alone_could_teach(label):
         np.testing.assert_array_equal(part, other)
 
 
+@pytest.mark.slow
 def test_weights_are_shrunk_further_where_one_round_stands_for_another():
     """Light shrinkage is made ten times as heavy unless the parts put the question that is asked."""
     rounds = [random_round(seed=seed).read(str(seed)) for seed in range(2)]

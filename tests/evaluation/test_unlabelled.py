@@ -29,6 +29,7 @@ def test_planted_fakes_stand_out_and_have_reasons():
     assert all("% of users" in reason for reason in found.reasons[worst])
 
 
+@pytest.mark.slow
 def test_many_fakes_on_the_genuine_side_do_not_hide_each_other():
     aucs = []
     for seed in range(3):

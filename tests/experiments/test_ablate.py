@@ -73,6 +73,7 @@ def test_what_finished_is_not_run_again(rounds, fresh_store):
     assert (more.table["seeds"] == 2).all()
 
 
+@pytest.mark.slow
 def test_other_settings_are_other_runs(rounds, fresh_store):
     usual = ablated(rounds, fresh_store, families=["profile"]).table
     everyone = ablated(rounds, fresh_store, families=["profile"], params={"fit_on": "everyone"}).table

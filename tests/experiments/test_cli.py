@@ -225,6 +225,7 @@ def test_the_board_in_every_form(cli, reference):
     assert {row["runs"] for row in every} == {1}
 
 
+@pytest.mark.slow
 def test_several_labs_are_one_board(cli, reference, new_store):
     other = new_store("other")
     copy = copy_run(trial_runs(reference[0])[0], other)

@@ -33,6 +33,7 @@ def test_a_user_is_explained_in_words_and_as_a_plot(cli, copied, next_batch):
     assert plot.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_a_hand_in_is_explained_by_its_own_run_and_threshold(cli, copied, next_batch, tmp_path):
     exported = export(next_batch, tmp_path / "s.npz", store=copied, flag_rate=0.2)
     user = int(exported.table["user"].iloc[7])

@@ -41,6 +41,7 @@ def test_they_are_two_studies_of_one_question_ranked_together(both):
     assert ["inductive" in why for why in table["why"]] == [tags[one] == "true" for one in table["run_id"]]
 
 
+@pytest.mark.slow
 def test_evaluate_finds_what_the_board_says_of_each(both, rounds):
     for run in trial_runs(both[0]):
         inductive = run.data.tags["lab.inductive"] == "true"

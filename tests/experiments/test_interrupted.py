@@ -96,7 +96,7 @@ def test_an_interrupt_waits_until_what_is_being_written_is_written():
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.4, 0.97])
+@pytest.mark.parametrize("share", [0.4, *(pytest.param(one, marks=pytest.mark.slow) for one in (0.0, 0.97))])
 def test_runs_that_optuna_was_not_told_of_are_told_and_not_run_again(share, rounds, copied, reference):
     journal = copied / "optuna.journal"
     written = journal.read_bytes()
@@ -183,6 +183,7 @@ def test_a_run_deleted_in_the_ui_is_left_out_with_a_word(rounds, copied, referen
     assert len(facts(copied)) == len(facts(reference[0])) - 1
 
 
+@pytest.mark.slow
 def test_a_question_deleted_in_the_ui_comes_back(rounds, copied, reference):
     client = Store.open(copied).client
     for one in client.search_experiments():

@@ -118,7 +118,9 @@ def test_a_study_killed_at_any_byte_of_its_journal_ends_as_if_it_had_not_been(da
     assert told(finish(opened(path), fails={1, 6})) == trials
 
 
-@pytest.mark.parametrize("first", range(1, 14))
+@pytest.mark.parametrize(
+    "first", [pytest.param(first, marks=[] if first in {1, 6} else [pytest.mark.slow]) for first in range(1, 14)]
+)
 def test_asking_for_more_trials_later_is_asking_for_all_at_once(first, whole, tmp_path):
     finish(opened(tmp_path / "j", n_trials=first), fails={1, 6})
     assert told(finish(opened(tmp_path / "j"), fails={1, 6})) == whole[0]

@@ -122,6 +122,7 @@ def test_defaults_of_every_detector_come_first_and_then_the_costliest_detector(r
     assert begun == ["counts 0", "dawdles 0", "dawdles 1", "counts 1"]
 
 
+@pytest.mark.slow
 def test_no_trial_begins_after_the_deadline(rounds, fresh_store):
     driver = None
 

@@ -164,6 +164,7 @@ def test_a_copy_and_a_hybrid_of_two_users_are_found(scale):
     assert by_name["agreement_z_1"][1] > by_name["agreement_z_1"][0].max()
 
 
+@pytest.mark.slow
 def test_factors_need_memory_for_ratings_not_for_every_user_and_item():
     n_users = n_items = 4_000
     rng = np.random.default_rng(0)

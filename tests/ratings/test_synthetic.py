@@ -150,6 +150,7 @@ def test_people_see_what_they_like(course):
     assert np.corrcoef(popular, np.nanmean(ratings, axis=0))[0, 1] > 0.1
 
 
+@pytest.mark.slow
 def test_stars_and_likes_show_the_same_people(course, stars_course):
     for likes, stars in zip(course, stars_course, strict=True):
         assert stars.ratings.scale == STARS

@@ -42,7 +42,7 @@ def test_the_leader_is_refitted_and_written_for_every_user(lab, tiny_rounds, tmp
     assert {path.name for path in out.parent.iterdir()} == {"scores.npz", "scores.npz.manifest.json"}
 
 
-@pytest.mark.parametrize("name", ["npy", "csv", "codabench"])
+@pytest.mark.parametrize("name", ["npy", *(pytest.param(one, marks=pytest.mark.slow) for one in ("csv", "codabench"))])
 def test_every_sort_of_file_holds_the_same_scores(name, lab, exported, tiny_rounds, tmp_path):
     form = FORMS[name]
     other = export(tiny_rounds["next"], tmp_path / f"other{form.suffix}", store=lab, form=name)
@@ -73,6 +73,7 @@ def test_hand_in_and_manifest_are_kept_with_the_run(lab, tiny_rounds, tmp_path):
     assert (Path(kept) / "s.npz.manifest.json").exists()
 
 
+@pytest.mark.slow
 def test_a_run_can_be_named_by_the_beginning_of_its_id(lab, tiny_rounds, tmp_path):
     last = leaderboard([lab], all_runs=True).table.iloc[-1]
     exported = export(tiny_rounds["next"], tmp_path / "s.npz", store=lab, run=last["run_id"][:12])
@@ -108,6 +109,7 @@ def test_a_batch_far_from_the_training_rounds_is_warned_of(lab, exported, tiny_r
     assert told[0]["rounds"]
 
 
+@pytest.mark.slow
 def test_a_batch_of_a_few_users_is_exported_without_a_word_on_drift(lab, tiny_rounds, tmp_path):
     with np.load(tiny_rounds["next"]) as arrays:
         few = arrays["X"][arrays["X"][:, 0] < np.unique(arrays["X"][:, 0])[10]]
@@ -133,6 +135,7 @@ def test_labels_in_the_batch_are_not_looked_at(lab, exported, tiny_rounds, tmp_p
     assert any("they were not looked at" in note for note in labelled.notes)
 
 
+@pytest.mark.slow
 def test_a_recorded_leader_is_passed_over_and_said_so(lab, tiny_rounds, tmp_path):
     files = [perfect_scores(tmp_path / f"{name}.npy", tiny_rounds[name]) for name in ("r1", "r2")]
     recorded = record(files, [tiny_rounds["r1"], tiny_rounds["r2"]], "oracle", store=lab)
@@ -203,6 +206,7 @@ def test_a_hand_in_that_cannot_be_written_leaves_nothing_behind(lab, tiny_rounds
     assert list((tmp_path / "folder.npz").iterdir()) == []
 
 
+@pytest.mark.slow
 def test_a_store_that_fails_at_the_end_does_not_keep_the_hand_in_back(lab, tiny_rounds, tmp_path):
     (tmp_path / "full").write_text("where artifacts should go")
     with closing(sqlite3.connect(lab / "mlflow.db")) as database:

@@ -46,8 +46,12 @@ def test_the_best_runs_carry_the_other_protocols_figures(tiny_lab):
     assert table["auc_forward"].between(0, 1).all()
 
 
-def test_a_reader_is_told_that_a_figure_was_selected_and_what_in_round_is_worth(lab, tiny_rounds):
-    assert any(note.startswith("each row is selected") for note in leaderboard([lab]).notes)
+def test_a_reader_is_told_that_a_figure_was_selected(tiny_lab):
+    assert any(note.startswith("each row is selected") for note in leaderboard([tiny_lab]).notes)
+
+
+@pytest.mark.slow
+def test_a_reader_is_told_what_in_round_is_worth(lab, tiny_rounds):
     rounds = read_rounds([tiny_rounds["r1"]], require_labels=True)
     board = tune(rounds, detectors=["mahalanobis"], trials=1, jobs=1, store=lab, families=["profile"]).board
     assert any("does not predict the next round" in note for note in board.notes)
