@@ -26,7 +26,7 @@ TINY = {
     "gmf-masked": ROWS,
     "mlp-masked": ROWS,
     "two-tower": {"learning_rate": 0.003, "decay": 0.0, "batch_size": 64},
-    "triplet": {"learning_rate": 0.01, "batch_size": 256, "factors": 16},
+    "triplet": {"learning_rate": 0.01, "batch_size": 256, "factors": 16, "networks": 1},
 }
 """Small models; a network is compiled once here, for its rows are always as many."""
 EVERY_VARIANT = [
@@ -99,7 +99,9 @@ def test_the_same_seed_gives_the_same_bits_and_another_seed_others(name):
     assert first.tobytes() != other.tobytes()
 
 
-@pytest.mark.parametrize("name", ["neumf-masked", pytest.param("two-tower", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "name", ["mlp-masked", *(pytest.param(name, marks=pytest.mark.slow) for name in ("neumf-masked", "two-tower"))]
+)
 def test_the_rating_asked_for_is_not_seen(name):
     """With the network's parameters as they are, another rating of a pair says nothing of it, but of its neighbours."""
     known, test = split(log())
@@ -125,7 +127,7 @@ def _with_mean(known, mean):
 
 def test_every_epoch_is_reported():
     heard = []
-    fitted("neumf", *split(log()), max_epochs=3, patience=3, report=lambda *epoch: heard.append(epoch))
+    fitted("gmf", *split(log()), max_epochs=3, patience=3, report=lambda *epoch: heard.append(epoch))
     assert [epoch for epoch, _ in heard] == [1, 2, 3]
     assert all(
         set(figures) == {"loss", "validation"} and np.isfinite([*figures.values()]).all() for _, figures in heard
@@ -134,7 +136,10 @@ def test_every_epoch_is_reported():
 
 @pytest.mark.parametrize(
     ("name", "param"),
-    [("embedding-regressor", "learning_rate"), pytest.param("triplet", "margin", marks=pytest.mark.slow)],
+    [
+        ("gmf", "l2"),
+        *(pytest.param(*one, marks=pytest.mark.slow) for one in (("neumf", "learning_rate"), ("triplet", "margin"))),
+    ],
 )
 def test_a_loss_that_is_not_finite_is_reported_and_is_the_last(name, param):
     heard = []
@@ -148,14 +153,14 @@ def test_what_a_report_raises_ends_training():
         raise InterruptedError(epoch)
 
     with pytest.raises(InterruptedError, match="1"):
-        fitted("neumf", *split(log()), report=stop)
+        fitted("gmf", *split(log()), report=stop)
 
 
 def test_training_stops_when_validation_grows_worse_and_keeps_the_best_epoch():
     known, test = split(log(taste=False))
     found = []
     model = fitted(
-        "neumf",
+        "gmf",
         known,
         test,
         l2=1e-6,
@@ -178,7 +183,7 @@ def test_users_and_items_without_ratings_get_numbers_on_the_scale(name):
 
 def test_predictions_of_many_pairs_are_those_of_each():
     known, test = split(log())
-    model = fitted("neumf", known, test, max_epochs=2)
+    model = fitted("gmf", known, test, max_epochs=2)
     users, items = np.tile(known.users, 80), np.tile(known.items, 80)
     many = model.predict(users, items)
     np.testing.assert_allclose(many, np.tile(model.predict(known.users, known.items), 80), atol=1e-6)
@@ -226,8 +231,8 @@ def positives(seed=0):
 
 def test_untrained_the_triplet_model_is_no_better_than_chance():
     known, test = split(positives())
-    model = fitted("triplet", known, test, max_epochs=0, metadata=False)
-    assert auc(model, known, test) == pytest.approx(0.5, abs=0.03)
+    models = [fitted("triplet", known, test, seed=seed, max_epochs=0, metadata=False) for seed in range(20)]
+    assert np.mean([auc(model, known, test) for model in models]) == pytest.approx(0.5, abs=0.03)
 
 
 def test_trained_the_triplet_model_tells_positives_from_other_items():
@@ -238,14 +243,28 @@ def test_trained_the_triplet_model_tells_positives_from_other_items():
     np.testing.assert_allclose(np.linalg.norm(first.item_vectors(), axis=1), 1, atol=1e-5)
 
 
+def test_of_several_networks_the_first_reports_and_the_mean_answers():
+    known, test = split(positives())
+    heard = []
+    model = fitted("triplet", known, test, networks=2, max_epochs=3, report=lambda epoch, _: heard.append(epoch))
+    assert heard == [1, 2, 3]
+    alone = fitted("triplet", known, test, max_epochs=3)
+    assert model.item_vectors().shape == (60, 2 * 16)
+    users, item = np.arange(200), alone.item_vectors()
+    np.testing.assert_allclose(model.item_vectors()[:, :16] * np.sqrt(2), item, atol=1e-6)  # the first network
+    np.testing.assert_allclose(np.linalg.norm(model.item_vectors(), axis=1), 1, atol=1e-5)
+    assert auc(model, known, test) > auc(alone, known, test) - 0.01
+    assert model.rank(users).shape == (200, 60)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("negatives", ["uniform", "popularity"])
 @pytest.mark.parametrize("candidates", [1, 4])
 @pytest.mark.parametrize("metadata", [False, True])
-@pytest.mark.parametrize("history", [0, 5])
-def test_every_variant_of_the_triplet_model_learns(negatives, candidates, metadata, history):
+@pytest.mark.parametrize("own", [0.0, 0.3])
+def test_every_variant_of_the_triplet_model_learns(negatives, candidates, metadata, own):
     known, test = split(positives())
-    variant = {"negatives": negatives, "candidates": candidates, "metadata": metadata, "history": history}
+    variant = {"negatives": negatives, "candidates": candidates, "metadata": metadata, "own": own}
     assert auc(fitted("triplet", known, test, max_epochs=20, **variant), known, test) > 0.75
 
 

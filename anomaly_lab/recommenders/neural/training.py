@@ -36,12 +36,16 @@ class Schedule:
         The most passes over the rows.
     patience : int
         Passes without a better validation figure after which training stops.
+    memory : float
+        In [0, 1): what is validated and returned is a moving average of the parameters after each pass, in which all
+        before the last weigh this much together (Polyak and Juditsky, 1992). With 0 it is the last.
     """
 
     optimizer: Any
     batch_size: int
     max_epochs: int
     patience: int
+    memory: float = 0.0
 
 
 def train_network(
@@ -50,12 +54,12 @@ def train_network(
     columns: tuple[AnyArray, ...],
     *,
     inputs: Params,
-    validate: Callable[[Params], float],
+    validate: Callable[[Params], float] | None,
     schedule: Schedule,
     report: Report,
     rng: np.random.Generator,
 ) -> dict[str, AnyArray]:
-    """Return the parameters of the epoch with the lowest validation figure.
+    """Return the parameters of the epoch with the lowest validation figure, of the last if nothing is validated.
 
     Networks whose loss and optimizer are equal, and whose columns fill as many batches, share one compilation.
 
@@ -69,8 +73,8 @@ def train_network(
         What a minibatch is rows of.
     inputs : dict of ndarray
         What the loss needs and training leaves alone.
-    validate : callable
-        From parameters to a figure of held-out rows, the lower the better.
+    validate : callable or None
+        From parameters to a figure of held-out rows, the lower the better. With None every epoch is run.
     schedule : Schedule
         Steps and epochs.
     report : callable
@@ -83,20 +87,29 @@ def train_network(
     columns = tuple(_padded(column, batch_size) for column in columns)
     device_columns, device_inputs, params = jax.tree.map(jnp.asarray, (columns, inputs, params))
     state = schedule.optimizer.init(params)
-    best, lowest, best_epoch = params, math.inf, 0
+    best, lowest, best_epoch, averaged = params, math.inf, 0, params
     for epoch in range(1, schedule.max_epochs + 1):
         batches = _shuffled(n_rows, batch_size, rng)
         keys = jax.random.split(jax.random.key(int(rng.integers(2**31))), len(batches))
         params, state, mean_loss = _run_epoch(
             loss, schedule.optimizer, params, state, device_columns, device_inputs, batches, keys
         )
-        figures = {"loss": float(mean_loss), "validation": float(validate(params))}
+        averaged = params if epoch == 1 else _moved(averaged, params, schedule.memory)
+        figures = {"loss": float(mean_loss)}
+        if validate is not None:
+            figures["validation"] = float(validate(averaged))
         report(epoch, figures)
-        if figures["validation"] < lowest or epoch == 1:
-            best, lowest, best_epoch = params, figures["validation"], epoch
+        validation = figures.get("validation", -epoch)
+        if validation < lowest or epoch == 1:
+            best, lowest, best_epoch = averaged, validation, epoch
         if not all(map(math.isfinite, figures.values())) or epoch - best_epoch >= schedule.patience:
             break
     return {name: np.array(value) for name, value in best.items()}
+
+
+def _moved(averaged: Params, params: Params, memory: float) -> Params:
+    moved: Params = jax.tree.map(lambda old, new: memory * old + (1 - memory) * new, averaged, params)
+    return moved
 
 
 @cache

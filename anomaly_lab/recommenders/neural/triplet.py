@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar
 
@@ -11,21 +12,30 @@ import numpy as np
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from anomaly_lab.ratings.interactions import Interactions
-from anomaly_lab.recommenders.base import Recommender, Training
+from anomaly_lab.recommenders.base import Recommender, Report, Training, ignore
 from anomaly_lab.recommenders.neural.layers import embedding, unit
 from anomaly_lab.recommenders.neural.training import Params, Schedule, adam, train_network
 from anomaly_lab.types import AnyArray, Float32Array, FloatArray
 
+Vectors = tuple[Float32Array, Float32Array, Float32Array]
+"""Unit vectors of users and of items, and a number an item."""
 NEGATIVES_PER_POSITIVE = 20
 """Items each held-out positive is compared with to decide when to stop."""
+SOFTNESS = 0.1
+"""How gradually the loss of a triplet comes to nothing where its negative is further off than the margin."""
+MEMORY = 0.8
+"""Of the moving average of parameters: hardest negatives and drawn histories make single passes noisy."""
 
 
 @dataclass
 class TripletRecommender(Recommender):
     """Triplet loss: a user's vector is nearer to an item rated than to one that is not (Weinberger and Saul, 2009).
 
-    Nearness is the cosine. A triplet's negative is the nearest to the user among some candidates that the user has not
-    rated: the hardest, and one candidate is a random negative.
+    A user's vector is the mean of those of the user's items, without the one in question, and a vector of the user's
+    own (Koren, 2008). Nearness is the cosine, plus a number an item for how much it is liked by all. A triplet's
+    negative is the nearest to the user among some candidates that the user has not rated: the hardest, and one
+    candidate is a random negative. The margin is soft (Hermans, Beyer and Leibe, 2017). The answer is the mean of what
+    some networks say.
 
     Parameters
     ----------
@@ -34,58 +44,89 @@ class TripletRecommender(Recommender):
     candidates : int
         How many are drawn for a triplet.
     history : int
-        How many of the user's other items are drawn for a triplet: the mean of their vectors is added to the user's
-        own, as by Koren (2008). With 0 a user has the own vector only.
+        How many of the user's other items are drawn for a triplet, of which the mean is taken.
+    own : float
+        Weight of the user's own vector. It tells users of many items apart, and is learnt by heart for those of few.
     metadata : bool
         Whether a vector for each genre, where genres are known, is added to an item's own.
+    networks : int
+        How many are trained. The first holds out a part of what is known to stop by, and its epochs are reported; the
+        others learn from all of it for as many.
     """
 
     task: ClassVar[str] = "implicit-ranking"
     extra: ClassVar[str] = "neural"
 
     factors: Annotated[int, IntDistribution(8, 256, log=True)] = 64
-    margin: Annotated[float, FloatDistribution(0.05, 1.0)] = 0.5
+    margin: Annotated[float, FloatDistribution(0.05, 1.0)] = 0.3
     negatives: Annotated[str, CategoricalDistribution(["uniform", "popularity"])] = "uniform"
     candidates: Annotated[int, IntDistribution(1, 16, log=True)] = 4
-    history: Annotated[int, IntDistribution(0, 64)] = 20
+    history: Annotated[int, IntDistribution(1, 64, log=True)] = 20
+    own: Annotated[float, FloatDistribution(0.0, 1.0)] = 0.3
     metadata: Annotated[bool, CategoricalDistribution([False, True])] = True
+    networks: Annotated[int, IntDistribution(1, 6)] = 4
     learning_rate: Annotated[float, FloatDistribution(1e-4, 0.1, log=True)] = 0.001
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
     patience: Annotated[int, IntDistribution(1, 10)] = 4
     users_: Float32Array = field(init=False, repr=False)
     items_: Float32Array = field(init=False, repr=False)
+    biases_: Float32Array = field(init=False, repr=False)
 
     def fit(self, train: Training, *, rng: np.random.Generator) -> TripletRecommender:
         """Train on some positives until others are told from negatives no better."""
+        self.n_items_ = train.known.n_items
         known, held_out = train.parts(rng)
-        self.n_items_ = known.n_items
+        wrong: list[float] = []
+
+        def report(epoch: int, figures: Mapping[str, float]) -> None:
+            wrong.append(figures["validation"])
+            train.report(epoch, figures)
+
+        validation = _Validation(known, held_out, self.own, rng)
+        first = self._network(known, validation, self.max_epochs, report, rng)
+        epochs = int(np.argmin(wrong)) + 1 if wrong else 0
+        others = [self._network(train.known, None, epochs, ignore, rng) for _ in range(self.networks - 1)]
+        vectors = [_vectors(params, train.known, self.own) for params in (first, *others)]
+        scale = np.float32(1 / np.sqrt(self.networks))  # so that cosines of vectors side by side are means of cosines
+        users, items, biases = zip(*vectors, strict=True)
+        self.users_, self.items_ = scale * np.hstack(users), scale * np.hstack(items)
+        self.biases_ = np.mean(biases, axis=0)
+        return self
+
+    def rank(self, users: AnyArray) -> FloatArray:
+        """Return cosines and what items have on top, shape (n_users, n_items)."""
+        return (self.users_[users] @ self.items_.T + self.biases_).astype(np.float64)
+
+    def item_vectors(self) -> FloatArray:
+        """Return a vector of length 1 an item, shape (n_items, networks * factors)."""
+        return self.items_.astype(np.float64)
+
+    def _network(
+        self,
+        known: Interactions,
+        validation: _Validation | None,
+        max_epochs: int,
+        report: Report,
+        rng: np.random.Generator,
+    ) -> Params:
         params = train_network(
             _TripletLoss(self.negatives, self.candidates, self.history),
             self._start(known, rng),
             (known.users, known.items),
             inputs=self._inputs(known),
-            validate=_Validation(known, held_out, rng, with_history=self.history > 0),
-            schedule=Schedule(adam(self.learning_rate), self.batch_size, self.max_epochs, self.patience),
-            report=train.report,
+            validate=validation,
+            schedule=Schedule(adam(self.learning_rate), self.batch_size, max_epochs, self.patience, MEMORY),
+            report=report,
             rng=rng,
         )
-        trained = {**params, "user": _with_mean(params["user"], known.user_counts)}
-        self.users_, self.items_ = _vectors(trained, known, with_history=self.history > 0)
-        return self
-
-    def rank(self, users: AnyArray) -> FloatArray:
-        """Return cosines, shape (n_users, n_items)."""
-        return (self.users_[users] @ self.items_.T).astype(np.float64)
-
-    def item_vectors(self) -> FloatArray:
-        """Return a vector of length 1 an item, shape (n_items, factors)."""
-        return self.items_.astype(np.float64)
+        return {**params, "user": _with_mean(params["user"], known.user_counts)}
 
     def _start(self, known: Interactions, rng: np.random.Generator) -> Params:
         params = {
             "user": embedding(known.n_users, self.factors, rng),
             "item": embedding(known.n_items, self.factors, rng),
+            "bias": np.zeros(known.n_items, dtype=np.float32),
         }
         if self.metadata and known.content is not None:
             params["genre"] = embedding(len(known.content.genres), self.factors, rng)
@@ -93,7 +134,8 @@ class TripletRecommender(Recommender):
 
     def _inputs(self, known: Interactions) -> Params:
         starts = np.searchsorted(known.users, np.arange(known.n_users + 1)).astype(np.int32)
-        return {"starts": starts, "rated": known.items, "genres": _genres(known), "margin": np.float32(self.margin)}
+        numbers = {"margin": np.float32(self.margin), "own": np.float32(self.own)}
+        return {"starts": starts, "rated": known.items, "genres": _genres(known), **numbers}
 
 
 @dataclass(frozen=True)
@@ -106,40 +148,37 @@ class _TripletLoss:
 
     def __call__(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
         users, items = batch
-        user = unit(params["user"][users] + self._history(params, inputs, batch, jax.random.fold_in(key, 1)))
+        vectors = _items(params, inputs["genres"])
+        history = self._history(vectors, inputs, batch, jax.random.fold_in(key, 1))
+        user = unit(history + inputs["own"] * params["user"][users])
         drawn = self._draw(inputs, len(users), key)
-        nearness = jnp.einsum("bf,bkf->bk", user, _item(params, inputs["genres"], drawn))
+        nearness = jnp.einsum("bf,bkf->bk", user, vectors[drawn]) + params["bias"][drawn]
         nearness = jnp.where(_has_rated(inputs, users, drawn), -jnp.inf, nearness).max(axis=1)
-        wanted = jnp.sum(user * _item(params, inputs["genres"], items), axis=1)
-        return jnp.mean(jax.nn.relu(inputs["margin"] - wanted + nearness))
+        wanted = jnp.sum(user * vectors[items], axis=1) + params["bias"][items]
+        return SOFTNESS * jnp.mean(jax.nn.softplus((inputs["margin"] - wanted + nearness) / SOFTNESS))
 
     def _draw(self, inputs: Params, n_rows: int, key: Any) -> Any:
         """Return candidates, shape (n_rows, candidates)."""
-        shape, rated = (n_rows, self.candidates), inputs["rated"]
+        shape = (n_rows, self.candidates)
         if self.negatives == "uniform":
             return jax.random.randint(key, shape, 0, len(inputs["genres"]))
-        return rated[jax.random.randint(key, shape, 0, len(rated))]
+        return inputs["rated"][jax.random.randint(key, shape, 0, len(inputs["rated"]))]
 
-    def _history(self, params: Params, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
+    def _history(self, vectors: Any, inputs: Params, batch: tuple[Any, ...], key: Any) -> Any:
         """Return the mean vector of some of the user's items, the triplet's own left out."""
-        if self.history == 0:
-            return 0.0
         users, items = batch
         first, last = inputs["starts"][users][:, None], inputs["starts"][users + 1][:, None]
         drawn = inputs["rated"][jax.random.randint(key, (len(users), self.history), first, last)]
         counts = (drawn != items[:, None])[:, :, None]
-        vectors = _item(params, inputs["genres"], drawn)
-        return jnp.sum(vectors * counts, axis=1) / jnp.maximum(jnp.sum(counts, axis=1), 1)
+        return jnp.sum(vectors[drawn] * counts, axis=1) / jnp.maximum(jnp.sum(counts, axis=1), 1)
 
 
 class _Validation:
     """Share of held-out positives and random negatives that stand in the wrong order: one less the AUC."""
 
-    def __init__(
-        self, known: Interactions, held_out: Interactions, rng: np.random.Generator, *, with_history: bool
-    ) -> None:
+    def __init__(self, known: Interactions, held_out: Interactions, own: float, rng: np.random.Generator) -> None:
         negatives = rng.integers(0, known.n_items, (len(held_out), NEGATIVES_PER_POSITIVE))
-        self.known, self.with_history = known, with_history
+        self.known, self.own = known, own
         self.users, self.positives, self.negatives = held_out.users, held_out.items, negatives
         keys = known.users.astype(np.int64) * known.n_items + known.items
         of_user = held_out.users.astype(np.int64)[:, None] * known.n_items + negatives
@@ -147,27 +186,30 @@ class _Validation:
 
     def __call__(self, params: Params) -> float:
         """Return the share."""
-        users, items = _vectors(params, self.known, with_history=self.with_history)
+        users, items, biases = _vectors(params, self.known, self.own)
         user = users[self.users]
-        positive = np.einsum("nf,nf->n", user, items[self.positives])[:, None]
-        negative = np.stack([np.einsum("nf,nf->n", user, items[column]) for column in self.negatives.T], axis=1)
+        positive = self._nearness(user, items, biases, self.positives)[:, None]
+        negative = np.stack([self._nearness(user, items, biases, column) for column in self.negatives.T], axis=1)
         wrong = (negative > positive) + 0.5 * (negative == positive)
         return float(wrong[self.counts].mean())
 
+    @staticmethod
+    def _nearness(user: Float32Array, items: Float32Array, biases: Float32Array, asked: AnyArray) -> Float32Array:
+        nearness: Float32Array = np.einsum("nf,nf->n", user, items[asked]) + biases[asked]
+        return nearness
 
-def _item(params: Params, genres: Any, items: Any) -> Any:
-    """Return unit vectors of items: their own, and their genres' mean where there are genres."""
-    own = params["item"][items]
-    return unit(own + genres[items] @ params["genre"] if "genre" in params else own)
+
+def _items(params: Params, genres: Any) -> Any:
+    """Return unit vectors of all items: their own, and their genres' mean where there are genres."""
+    return unit(params["item"] + genres @ params["genre"] if "genre" in params else params["item"])
 
 
-def _vectors(params: Params, known: Interactions, *, with_history: bool) -> tuple[Float32Array, Float32Array]:
-    """Return unit vectors of all users and all items."""
-    users, items = np.array(params["user"]), np.array(_item(params, _genres(known), slice(None)))
-    if with_history:
-        counts = np.maximum(known.user_counts, 1)[:, None].astype(np.float32)
-        users += (known.matrix.astype(bool) @ items) / counts
-    return np.array(unit(users)), items
+def _vectors(params: Params, known: Interactions, own: float) -> Vectors:
+    """Return unit vectors of all users and all items, and the items' biases."""
+    items = np.array(_items(params, _genres(known)))
+    counts = np.maximum(known.user_counts, 1)[:, None].astype(np.float32)
+    users = (known.matrix.astype(bool) @ items) / counts + np.float32(own) * np.array(params["user"])
+    return np.array(unit(users)), items, np.array(params["bias"])
 
 
 def _genres(known: Interactions) -> Float32Array:
