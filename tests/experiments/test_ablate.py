@@ -16,6 +16,7 @@ from tracking.sweep import study_lock
 
 FAMILIES = ["profile", "popularity"]
 VARIANTS = ["whole", "without profile", "without popularity", "profile alone", "popularity alone"]
+pytestmark = pytest.mark.slow
 
 
 def ablated(rounds, store, **settings):
@@ -29,7 +30,6 @@ def quick(rounds, template, copy_lab, tmp_path_factory):
     return store, ablated(rounds, store, seeds=2)
 
 
-@pytest.mark.slow
 def test_the_table_is_what_evaluate_finds(quick, rounds):
     table = quick[1].table.set_index("variant")
     assert [*table.index] == VARIANTS
@@ -59,7 +59,6 @@ def test_every_variant_and_seed_is_a_run_that_is_not_ranked(quick):
         leaderboard([quick[0]])
 
 
-@pytest.mark.slow
 def test_what_finished_is_not_run_again(rounds, fresh_store):
     first = ablated(rounds, fresh_store)
     before = {run.info.run_id for run in all_runs(fresh_store)}
@@ -73,7 +72,6 @@ def test_what_finished_is_not_run_again(rounds, fresh_store):
     assert (more.table["seeds"] == 2).all()
 
 
-@pytest.mark.slow
 def test_other_settings_are_other_runs(rounds, fresh_store):
     usual = ablated(rounds, fresh_store, families=["profile"]).table
     everyone = ablated(rounds, fresh_store, families=["profile"], params={"fit_on": "everyone"}).table
@@ -82,14 +80,12 @@ def test_other_settings_are_other_runs(rounds, fresh_store):
     assert len(all_runs(fresh_store)) == 2
 
 
-@pytest.mark.slow
 def test_the_number_of_workers_changes_no_figure(quick, rounds, fresh_store):
     table = ablated(rounds, fresh_store, seeds=2, jobs=2).table
     measured = ["variant", "seeds", "auc", "auc_sd", "auc_se", "difference", "difference_se", "f1"]
     pd.testing.assert_frame_equal(table[measured], quick[1].table[measured])
 
 
-@pytest.mark.slow
 def test_next_round_does_without_families_and_experts(rounds, fresh_store):
     quick = {"n_trees": "4", "n_networks": "1", "n_per_kind": "5", "n_strays": "20", "n_hybrids": "20"}
     found = ablate("next-round", rounds, jobs=1, params=quick, families=FAMILIES, store=fresh_store)
@@ -140,7 +136,6 @@ def test_two_at_once_are_told(rounds, fresh_store):
         ablated(rounds, fresh_store, families=["profile"])
 
 
-@pytest.mark.slow
 def test_the_command_prints_the_table_in_every_form(cli, files, quick):
     asked = ["ablate", "mahalanobis", *round_options(files), "--families", "profile,popularity", "--seeds", 2]
     asked += ["--store", quick[0], "--jobs", 1]

@@ -20,6 +20,7 @@ from tracking.store import Store
 
 FAMILIES = ["agreement", "popularity"]
 SETTINGS = {"detectors": ["mahalanobis"], "families": FAMILIES, "trials": 1, "jobs": 1}
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +42,6 @@ def test_they_are_two_studies_of_one_question_ranked_together(both):
     assert ["inductive" in why for why in table["why"]] == [tags[one] == "true" for one in table["run_id"]]
 
 
-@pytest.mark.slow
 def test_evaluate_finds_what_the_board_says_of_each(both, rounds):
     for run in trial_runs(both[0]):
         inductive = run.data.tags["lab.inductive"] == "true"
@@ -85,7 +85,6 @@ def test_a_run_of_before_there_was_a_choice_used_the_target(both):
     assert not recipe(Store.open(both[0]), run)[0].features.inductive
 
 
-@pytest.mark.slow
 def test_an_ablation_of_either_is_another(rounds, fresh_store):
     usual, alone = (
         ablate("mahalanobis", rounds, families=FAMILIES, inductive=inductive, jobs=1, store=fresh_store).table
@@ -133,7 +132,6 @@ def test_every_command_has_the_option(command, cli, files, rounds, fresh_store):
     assert by_hand[0] != pytest.approx(by_hand[1], abs=1e-9)
 
 
-@pytest.mark.slow
 def test_a_config_may_say_so_and_an_option_wins(cli, files, fresh_store, tmp_path):
     config = tmp_path / "study.toml"
     config.write_text(

@@ -312,6 +312,7 @@ print(sorted(rooms - {"anomaly_lab.errors", "anomaly_lab.types", "anomaly_lab.ra
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", [IMPORT_ALL, IMPORT_COURSE], ids=["lab knows no course", "course knows no lab"])
 def test_no_detector_shares_a_generator_with_the_course(code):
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -235,6 +235,7 @@ def test_untrained_the_triplet_model_is_no_better_than_chance():
     assert np.mean([auc(model, known, test) for model in models]) == pytest.approx(0.5, abs=0.03)
 
 
+@pytest.mark.slow
 def test_trained_the_triplet_model_tells_positives_from_other_items():
     known, test = split(positives())
     first, again = (fitted("triplet", known, test, max_epochs=10) for _ in range(2))
@@ -243,6 +244,7 @@ def test_trained_the_triplet_model_tells_positives_from_other_items():
     np.testing.assert_allclose(np.linalg.norm(first.item_vectors(), axis=1), 1, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_of_several_networks_the_first_reports_and_the_mean_answers():
     known, test = split(positives())
     heard = []

@@ -117,6 +117,7 @@ def test_calibration_makes_no_ties_of_scores_that_rounding_cannot_tell(steps, th
     assert (np.diff(calibrate(threshold + z * scale, threshold, scale)) > 0).all()
 
 
+@pytest.mark.slow
 def test_the_registered_model_gives_the_exported_scores_bit_for_bit(exported_lab, exported, tiny_rounds, tmp_path):
     run = find_run(Store.open(exported_lab), exported.run_id)
     name = run.data.tags["lab.detector"]

@@ -74,6 +74,7 @@ def test_a_row_a_user_and_a_column_a_class_are_written(form, key, hand_ins):
     assert any("classifier of kinds, which is not saved" in note for note in exported.notes)
 
 
+@pytest.mark.slow
 def test_the_same_export_gives_the_same_bytes(hand_ins, lab_of_kinds, files, tmp_path):
     again = export(files[2], tmp_path / "again.npz", store=lab_of_kinds, form="probabilities")
     assert again.path.read_bytes() == hand_ins["probabilities"].path.read_bytes()

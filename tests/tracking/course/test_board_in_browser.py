@@ -5,6 +5,8 @@ import pytest
 from tracking.course.snapshots import write_board
 from tracking.course.standings import close_round
 
+pytestmark = pytest.mark.slow
+
 HOSTILE = (
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(2)>",
