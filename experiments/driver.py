@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from anomaly_lab.errors import StoreError
@@ -16,7 +17,7 @@ from anomaly_lab.tasks.names import FAKE_USERS
 from experiments.executors import Executor, make_executor
 from experiments.fold_runs import FoldRuns
 from experiments.interrupts import interrupts_deferred
-from experiments.journal import open_journal
+from experiments.studies import database_errors, heartbeats, one_driver, open_studies
 from experiments.study import DetectorStudy, Proposal, study_name
 from experiments.telling import tell_written
 from experiments.winners import Winner, measure_winners
@@ -101,12 +102,15 @@ class Driver:
         ------
         LabError
             If a worker process dies.
+        StoreError
+            If a database goes away.
         """
         status, complete = "KILLED", False
-        with ExitStack() as locks:
+        with database_errors(), ExitStack() as locks:
             try:
                 self._open(locks)
-                with make_executor(self.bench, jobs) as executor:
+                studies = [one.study.study for one in self.contestants]
+                with make_executor(self.bench, jobs) as executor, heartbeats(self._storage, studies):
                     complete = self._trials(executor)
                     self._winners(executor)
                 status = "FINISHED"
@@ -125,9 +129,10 @@ class Driver:
 
     def _open(self, locks: ExitStack) -> None:
         specs = {name: self._spec(name, model) for name, model in self.models.items()}
+        self._storage = storage = open_studies(self.store)
         for name in sorted(specs, key=lambda name: specs[name].study):  # in one order everywhere: no deadlock
             self._hold(locks, specs[name].study)
-        storage = open_journal(self.store.journal)
+            locks.enter_context(one_driver(storage, specs[name].study, partial(self.report, counted=False)))
         for name, model in self.models.items():
             spec = specs[name]
             task = self.bench.question.task

@@ -1,4 +1,4 @@
-"""Study reading: what Optuna's journal says of the hyperparameters of a lab's detectors."""
+"""Study reading: what Optuna says of the hyperparameters of a lab's detectors."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ import optuna
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial, TrialState
 
-from experiments.journal import open_journal
+from experiments.studies import has_studies, open_studies
 from tracking.report.search import Hyperparameter, Search
 from tracking.store import Store
 
 
 def read_searches(store: Store, studies: Mapping[str, str]) -> dict[str, Search]:
-    """Return what studies tried, by detector; those that the journal does not hold are left out.
+    """Return what studies tried, by detector; those that it does not know are left out.
 
     Parameters
     ----------
     store : Store
-        The lab; without a journal nothing is found.
+        The lab; without studies nothing is found.
     studies : mapping of str to str
         Names of studies by detector.
 
     Raises
     ------
     StoreError
-        If the journal is no journal of Optuna's.
+        If the journal is no journal of Optuna's, or the database of studies does not answer.
     """
-    if not store.journal.exists():
+    if not has_studies(store):
         return {}
-    storage = open_journal(store.journal)
+    storage = open_studies(store)
     known = set(optuna.get_all_study_names(storage))
     loaded = {
         detector: optuna.load_study(study_name=name, storage=storage)

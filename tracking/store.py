@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from anomaly_lab.errors import StoreError
+from tracking.remote import advisory_lock, is_database, normalised, require_answer
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -70,7 +71,7 @@ class Store:
             raise StoreError(f"{folder}: --store must be a folder, found a file")
         if not create and remote is None and not database.exists():
             raise StoreError(f"{folder}: there must be a lab with runs, found none; run `anomaly-lab tune` first")
-        return cls(folder, remote or f"sqlite:///{database}")
+        return cls(folder, normalised(remote) if remote else f"sqlite:///{database}")
 
     @property
     def is_local(self) -> bool:
@@ -94,11 +95,14 @@ class Store:
         Raises
         ------
         StoreError
-            If the folder cannot be written, or its database is none of MLflow's.
+            If the folder cannot be written, its database is none of MLflow's, or a server or database elsewhere does
+            not answer.
         """
         for setting, value in QUIET.items():
             os.environ.setdefault(setting, value)
         logging.getLogger("alembic").setLevel(logging.WARNING)
+        if not self.is_local:
+            require_answer(self.tracking_uri, "MLFLOW_TRACKING_URI")
         from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
@@ -106,14 +110,18 @@ class Store:
         with self.lock("database"):
             if self.is_local:
                 return _local_client(self.tracking_uri, self.folder / "mlflow.db")
-            return MlflowClient(self.tracking_uri)
+            with advisory_lock(self.tracking_uri, "tables"):
+                client = MlflowClient(self.tracking_uri)
+                client.search_experiments(max_results=1)  # makes the tables
+                return client
 
     def experiment(self, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of an experiment, made with some tags if need be, restored if it was deleted in the UI."""
         with self.lock("experiment"):
             found = self.client.get_experiment_by_name(name)
             if found is None:
-                location = (self.folder / "artifacts").absolute().as_uri() if self.is_local else None
+                own = self.is_local or is_database(self.tracking_uri)  # a server says itself where artifacts go
+                location = (self.folder / "artifacts").absolute().as_uri() if own else None
                 return str(self.client.create_experiment(name, artifact_location=location, tags=dict(tags)))
             if found.lifecycle_stage == "deleted":
                 self.client.restore_experiment(found.experiment_id)
