@@ -7,8 +7,7 @@ from scipy.special import entr, rel_entr
 
 from anomaly_lab.features.rows import level_counts
 from anomaly_lab.ratings.batch import RatingBatch
-from anomaly_lab.ratings.scale import RatingScale
-from anomaly_lab.types import FloatArray
+from anomaly_lab.types import AnyArray, FloatArray
 
 
 def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
@@ -38,7 +37,8 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
     columns = {"log_count": np.log1p(n)}
     for level, column in zip(users.scale.levels, share.T, strict=True):
         columns[f"share_{level:g}"] = column
-    columns |= _moments(counts, users.scale)
+    n_ordered = users.scale.n_ordered
+    columns |= moments(counts[:, :n_ordered], users.scale.values[:n_ordered])
     histogram = level_counts(reference).sum(axis=0) + 1
     columns |= {
         "entropy": entr(share).sum(axis=1),
@@ -51,20 +51,33 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
     return columns
 
 
-def _moments(counts: FloatArray, scale: RatingScale) -> dict[str, FloatArray]:
-    """Return moments and extremes of the known ratings: how often each level was given says them all."""
-    values, counts = scale.values[: scale.n_ordered], counts[:, : scale.n_ordered]
+def moments(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
+    """Return moments and extremes of each user's ratings: how often each level was given says them all.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (n_users, n_levels)
+        How often each user gave each level.
+    values : ndarray of shape (n_levels,)
+        Each level as a number, ascending.
+
+    Returns
+    -------
+    dict of str to ndarray of shape (n_users,)
+        ``mean``, ``std``, ``skewness``, ``kurtosis``, ``lowest``, ``highest``; 0.5 and no spread without a rating.
+    """
     n_known = counts.sum(axis=1)
     n = np.maximum(n_known, 1)
     mean = np.where(n_known > 0, counts @ values / n, 0.5)
     centred = values - mean[:, None]
-    std = np.sqrt((counts * centred**2).sum(axis=1) / n)
+    squares = centred**2
+    std = np.sqrt((counts * squares).sum(axis=1) / n)
     given = counts > 0
     return {
         "mean": mean,
         "std": std,
-        "skewness": (counts * centred**3).sum(axis=1) / n / (std**3 + 1e-3),
-        "kurtosis": (counts * centred**4).sum(axis=1) / n / (std**4 + 1e-4),
+        "skewness": (counts * squares * centred).sum(axis=1) / n / (std**3 + 1e-3),
+        "kurtosis": (counts * squares**2).sum(axis=1) / n / (std**4 + 1e-4),
         "lowest": np.where(n_known > 0, values[given.argmax(axis=1)], 0.5),
         "highest": np.where(n_known > 0, values[::-1][given[:, ::-1].argmax(axis=1)], 0.5),
     }

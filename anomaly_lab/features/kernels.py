@@ -1,0 +1,163 @@
+"""Compiled loops over ratings: one pass each, nothing as long as the ratings in between.
+
+Importing this module imports Numba, so callers do it inside functions. Tables are float64: in float32 sums of squares
+cancel. `fastmath` stays off: with it LLVM turns the additions of a table's row into gathers, at a third of the speed.
+Positions are unsigned: for signed ones Numba adds a test for negative ones to each access, at twice the time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import numba
+import numpy as np
+
+from anomaly_lab.types import AnyArray, FloatArray, IntArray
+
+WIDTH = 8
+"""Columns of a table of cells: eight float64 are one line of cache, so a rating costs one access to memory."""
+
+# Off by default; adds the columns of a row by vector instructions. Read at each compilation, unlike the environment
+# variable NUMBA_SLP_VECTORIZE, which does nothing once Numba is imported.
+numba.config.SLP_VECTORIZE = 1
+
+_at = np.uint64
+_Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
+
+
+def compiled(function: _Kernel) -> _Kernel:
+    """Compile a kernel at its first call, keep the machine code on disk and let other threads run beside it."""
+    kernel: _Kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    return kernel
+
+
+@compiled
+def count_items(users: AnyArray, items: AnyArray, ratings: AnyArray, n_users: int, counts: AnyArray) -> Any:
+    """Count how often each item got each level; return the first row with a code out of range, or -1."""
+    n_items, n_levels = counts.shape
+    for row in range(_at(len(users))):
+        user, item, level = users[row], items[row], ratings[row]
+        if not (0 <= user < n_users and 0 <= item < n_items and 0 <= level < n_levels):
+            return np.int64(row)
+        counts[_at(item), _at(level)] += 1
+    return -1
+
+
+@compiled
+def count_grouped_items(items: AnyArray, ratings: AnyArray, counts: AnyArray) -> None:
+    """Count how often each item got each level."""
+    for row in range(_at(len(items))):
+        counts[_at(items[row]), _at(ratings[row])] += 1
+
+
+@compiled
+def sum_rows(
+    users: AnyArray,
+    items: AnyArray,
+    ratings: AnyArray,
+    table: FloatArray,
+    values: FloatArray,
+    counts: AnyArray,
+    sums: FloatArray,
+) -> None:
+    """Add each rating to its user's counts and sums; rows come in any order.
+
+    Parameters
+    ----------
+    users, items, ratings : ndarray of shape (n_rows,)
+        Codes in range.
+    table : ndarray of shape (n_items, at least 3 + n_levels)
+        An item's mean, log share of raters, weight, and the log-probability of each level on it.
+    values : ndarray of shape (n_levels,)
+        Each level as a number.
+    counts : ndarray of shape (n_users, n_levels)
+        How often each level was given, added to.
+    sums : ndarray of shape (n_users, 8)
+        See `anomaly_lab.features.statistics.COLUMNS`; added to.
+    """
+    for row in range(_at(len(users))):
+        user, level = _at(users[row]), _at(ratings[row])
+        item, own = table[_at(items[row])], sums[user]
+        counts[user, level] += 1
+        value, mean, share = values[level], item[0], item[1]
+        distance = abs(value - mean)
+        weighted, log_p = distance * item[2], item[level + _at(3)]
+        # every sum is read before one is written: else each store could change what the next load finds
+        s0, s1, s2, s3 = own[0] + mean, own[1] + mean * mean, own[2] + value * mean, own[3] + distance
+        s4, s5, s6, s7 = own[4] + weighted, own[5] + share, own[6] + share * share, own[7] + log_p
+        own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
+
+
+@compiled
+def sum_grouped_rows(
+    starts: IntArray,
+    items: AnyArray,
+    ratings: AnyArray,
+    table: FloatArray,
+    values: FloatArray,
+    counts: AnyArray,
+    sums: FloatArray,
+) -> None:
+    """Do as `sum_rows` for rows that stand together by user, whose sums stay in registers."""
+    for user in range(_at(len(starts) - 1)):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+        given = counts[user]
+        for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
+            item, level = table[_at(items[row])], _at(ratings[row])
+            given[level] += 1
+            value, mean, share = values[level], item[0], item[1]
+            distance = abs(value - mean)
+            s0 += mean
+            s1 += mean * mean
+            s2 += value * mean
+            s3 += distance
+            s4 += distance * item[2]
+            s5 += share
+            s6 += share * share
+            s7 += item[level + _at(3)]
+        own = sums[user]
+        own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
+
+
+@compiled
+def group_rows(
+    ends: IntArray, users: AnyArray, items: AnyArray, ratings: AnyArray, own_items: AnyArray, own_ratings: AnyArray
+) -> None:
+    """Move rows to their users' places in their order; `ends` says where a user's begin, then where they end."""
+    for row in range(_at(len(users))):
+        user = _at(users[row])
+        place = _at(ends[user])
+        ends[user] += 1
+        own_items[place] = items[row]
+        own_ratings[place] = ratings[row]
+
+
+@compiled
+def sum_cells(starts: IntArray, items: AnyArray, ratings: AnyArray, table: FloatArray, sums: FloatArray) -> None:
+    """Set each user's row of `sums` to the sum of what `table` holds for each of their ratings.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_users + 1,)
+        Where each user's rows begin.
+    items, ratings : ndarray of shape (n_rows,)
+        Codes in range.
+    table : ndarray of shape (n_items, n_levels, 8)
+        What to add up for each level on each item.
+    sums : ndarray of shape (n_users, 8)
+    """
+    for user in range(_at(len(starts) - 1)):
+        s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
+        for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
+            cell = table[_at(items[row]), _at(ratings[row])]
+            s0 += cell[0]
+            s1 += cell[1]
+            s2 += cell[2]
+            s3 += cell[3]
+            s4 += cell[4]
+            s5 += cell[5]
+            s6 += cell[6]
+            s7 += cell[7]
+        own = sums[user]
+        own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
