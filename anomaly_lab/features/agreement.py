@@ -6,7 +6,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from anomaly_lab.features.rows import correlation, item_level_counts, item_users, per_item, per_user
+from anomaly_lab.features.rows import (
+    cells,
+    item_correlation,
+    item_level_counts,
+    item_users,
+    level_counts,
+    per_user,
+    sums_over_cells,
+)
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import FloatArray
 
@@ -32,16 +40,20 @@ class ItemMeans:
 
 def item_means(reference: RatingBatch) -> ItemMeans:
     """Return damped means and spreads of the known ratings of each item (Funk, 2006)."""
-    known = ~np.isnan(reference.values)
-    values = np.where(known, reference.values, 0.0)
-    n = per_item(reference, known)
-    total = max(known.sum(), 1)
-    overall = values.sum() / total if known.any() else 0.5
-    mean = (per_item(reference, values) + PRIOR_RATINGS * overall) / (n + PRIOR_RATINGS)
-    residual = np.where(known, reference.values - mean[reference.items], 0.0)
-    squares = per_item(reference, residual**2)
+    counts, values = _known_levels(reference, item_level_counts(reference))
+    n = counts.sum(axis=1)
+    total = max(n.sum(), 1)
+    overall = (counts @ values).sum() / total if n.any() else 0.5
+    mean = (counts @ values + PRIOR_RATINGS * overall) / (n + PRIOR_RATINGS)
+    squares = (counts * (values - mean[:, None]) ** 2).sum(axis=1)
     variance = (squares + PRIOR_RATINGS * max(squares.sum() / total, 1e-4)) / (n + PRIOR_RATINGS)
     return ItemMeans(mean, np.sqrt(variance))
+
+
+def _known_levels(batch: RatingBatch, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return the columns of levels that have a number, and these numbers, ascending."""
+    n_ordered = batch.scale.n_ordered
+    return counts[:, :n_ordered], batch.scale.values[:n_ordered]
 
 
 def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
@@ -66,63 +78,66 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
         ``correlation_z`` against the item mean; ``majority_share``, ratings that equal the item's commonest level.
     """
     means = item_means(reference)
-    known = ~np.isnan(users.values)
-    n = np.maximum(per_user(users, known), 1)
-    at_mean, at_spread = means.mean[users.items], means.spread[users.items]
-    deviation = np.where(known, users.values - at_mean, 0.0)
-    rms = np.sqrt(per_user(users, deviation**2) / n)
-    bias = per_user(users, deviation) / n
-    centred = np.where(known, deviation - bias[users.users], 0.0)
-    centred_rms = np.sqrt(per_user(users, centred**2) / n)
-    own = np.where(known, users.values, 0.0)
-    own_std = np.sqrt(np.maximum(per_user(users, own**2) / n - (per_user(users, own) / n) ** 2, 0))
-    rating_correlation, slope = correlation(users, own, at_mean, known)
+    counts, values = _known_levels(users, level_counts(users))
+    n_rated, n = np.maximum(per_user(users), 1), np.maximum(counts.sum(axis=1), 1)
+    share = (item_users(reference) + 1) / (reference.n_users + 1)
+    deviation = np.nan_to_num(users.scale.values - means.mean[:, None])  # 0 where the rating is unknown
+    distance, squares = np.abs(deviation), deviation**2
+    total, of_majority, summed, square, z_square, weighted, weighted_twice = sums_over_cells(
+        users.indptr,
+        cells(users),
+        [
+            column.ravel()
+            for column in (
+                distance,
+                _majority(reference),
+                deviation,
+                squares,
+                squares / means.spread[:, None] ** 2,
+                distance / share[:, None],
+                distance / share[:, None] ** 2,
+            )
+        ],
+    )
+    rating_correlation, slope, products = item_correlation(users, means.mean)
+    own, items, both = products.T
+    centred_rms = np.sqrt(np.maximum(own + items - 2 * both, 0) / n)
     return {
-        "mad": per_user(users, np.abs(deviation)) / n,
-        "rms": rms,
-        "bias": bias,
-        "z_rms": np.sqrt(per_user(users, (deviation / at_spread) ** 2) / n),
+        "mad": total / n,
+        "rms": np.sqrt(square / n),
+        "bias": summed / n,
+        "z_rms": np.sqrt(z_square / n),
         "centred_rms": centred_rms,
-        "rms_ratio": centred_rms / (own_std + 0.02),
+        "rms_ratio": centred_rms / (np.sqrt(own / n) + 0.02),
         "correlation": rating_correlation,
         "slope": slope,
         "correlation_z": rating_correlation * np.sqrt(n),
-        "fmtd": _filler_mean_target_difference(users),
-        "majority_share": _majority_share(users, reference),
-    } | _weighted_deviations(users, reference, np.abs(deviation))
-
-
-def _weighted_deviations(users: RatingBatch, reference: RatingBatch, deviation: FloatArray) -> dict[str, FloatArray]:
-    """Weigh deviations by how rarely an item is rated, per reference user so that the population's size cancels."""
-    share = (item_users(reference) + 1) / (reference.n_users + 1)
-    weight = 1 / share[users.items]
-    n = np.maximum(per_user(users), 1)
-    mean_length = reference.n_rows / max(reference.n_users, 1)
-    lengths = np.diff(reference.indptr)
-    return {
-        "rdma": np.log(per_user(users, deviation * weight) / n + 1e-4),
-        "wdma": np.log(per_user(users, deviation * weight**2) / n + 1e-4),
-        "wda": np.log(per_user(users, deviation * weight) + 1e-4),
-        "length_variance": np.abs(n - mean_length) / (lengths.std() + 1e-9 if len(lengths) else 1.0),
+        "fmtd": _filler_mean_target_difference(counts, values),
+        "majority_share": of_majority / n_rated,
+        "rdma": np.log(weighted / n_rated + 1e-4),
+        "wdma": np.log(weighted_twice / n_rated + 1e-4),
+        "wda": np.log(weighted + 1e-4),
+        "length_variance": _length_variance(n_rated, reference),
     }
 
 
-def _filler_mean_target_difference(users: RatingBatch) -> FloatArray:
-    known = ~np.isnan(users.values)
-    values = np.where(known, users.values, 0.0)
-    highest = np.full(users.n_users, -np.inf)
-    np.maximum.at(highest, users.users[known], values[known])
-    top = known & (values == highest[users.users])
-    rest = known & ~top
-    n_top, n_rest = per_user(users, top), per_user(users, rest)
-    difference = per_user(users, values * top) / np.maximum(n_top, 1) - per_user(users, values * rest) / np.maximum(
-        n_rest, 1
-    )
-    return np.where(n_rest > 0, difference, 0.0)
+def _length_variance(lengths: FloatArray, reference: RatingBatch) -> FloatArray:
+    theirs = np.diff(reference.indptr)
+    mean = reference.n_rows / max(reference.n_users, 1)
+    return np.asarray(np.abs(lengths - mean), dtype=float) / (theirs.std() + 1e-9 if len(theirs) else 1.0)
 
 
-def _majority_share(users: RatingBatch, reference: RatingBatch) -> FloatArray:
+def _filler_mean_target_difference(counts: FloatArray, values: FloatArray) -> FloatArray:
+    rest = counts.copy()
+    top = len(values) - 1 - (counts[:, ::-1] > 0).argmax(axis=1)
+    rest[np.arange(len(rest)), top] = 0
+    n_rest = rest.sum(axis=1)
+    return np.where(n_rest > 0, values[top] - rest @ values / np.maximum(n_rest, 1), 0.0)
+
+
+def _majority(reference: RatingBatch) -> FloatArray:
+    """Return 1 for each item's commonest level, shape (n_items, n_levels); the commoner overall of equal ones."""
     counts = item_level_counts(reference)
     overall = counts.sum(axis=0)
     majority = (counts + 1e-6 * overall / max(overall.sum(), 1)).argmax(axis=1)
-    return per_user(users, users.ratings == majority[users.items]) / np.maximum(per_user(users), 1)
+    return (np.arange(counts.shape[1]) == majority[:, None]).astype(float)

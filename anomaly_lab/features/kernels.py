@@ -134,23 +134,23 @@ def group_rows(
 
 
 @compiled
-def sum_cells(starts: IntArray, items: AnyArray, ratings: AnyArray, table: FloatArray, sums: FloatArray) -> None:
-    """Set each user's row of `sums` to the sum of what `table` holds for each of their ratings.
+def sum_cells(starts: IntArray, cells: AnyArray, table: FloatArray, sums: FloatArray) -> None:
+    """Set each user's row of `sums` to the sum of the table's rows for their cells.
 
     Parameters
     ----------
     starts : ndarray of shape (n_users + 1,)
         Where each user's rows begin.
-    items, ratings : ndarray of shape (n_rows,)
-        Codes in range.
-    table : ndarray of shape (n_items, n_levels, 8)
-        What to add up for each level on each item.
+    cells : ndarray of shape (n_rows,)
+        The row of the table that stands for each rating, in range.
+    table : ndarray of shape (n_cells, 8)
+        What to add up.
     sums : ndarray of shape (n_users, 8)
     """
     for user in range(_at(len(starts) - 1)):
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
         for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
-            cell = table[_at(items[row]), _at(ratings[row])]
+            cell = table[_at(cells[row])]
             s0 += cell[0]
             s1 += cell[1]
             s2 += cell[2]
@@ -161,3 +161,62 @@ def sum_cells(starts: IntArray, items: AnyArray, ratings: AnyArray, table: Float
             s7 += cell[7]
         own = sums[user]
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
+
+
+@compiled
+def least_of_cells(starts: IntArray, cells: AnyArray, numbers: FloatArray, least: FloatArray) -> None:
+    """Set each user's number to the least that stands for one of their cells, if it is less than what is there."""
+    for user in range(_at(len(starts) - 1)):
+        for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
+            number = numbers[_at(cells[row])]
+            least[user] = min(least[user], number)
+
+
+@compiled
+def count_levels(starts: IntArray, ratings: AnyArray, counts: FloatArray) -> None:
+    """Count how often each user gave each level."""
+    for user in range(_at(len(starts) - 1)):
+        given = counts[user]
+        for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
+            given[_at(ratings[row])] += 1
+
+
+@compiled
+def centred_products(
+    starts: IntArray, items: AnyArray, ratings: AnyArray, values: FloatArray, numbers: FloatArray, products: FloatArray
+) -> None:
+    """Set each user's sums of squares and products of ratings and items' numbers, both less the user's mean.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_users + 1,)
+        Where each user's rows begin.
+    items, ratings : ndarray of shape (n_rows,)
+        Codes in range.
+    values : ndarray of shape (n_levels,)
+        Each level as a number; ratings of a level that is NaN are left out.
+    numbers : ndarray of shape (n_items,)
+        A number of each item.
+    products : ndarray of shape (n_users, 3)
+        Squares of ratings, squares of items' numbers, products; means are taken first, so that what does not vary
+        gives nearly 0.
+    """
+    for user in range(_at(len(starts) - 1)):
+        first, last = _at(starts[user]), _at(starts[user + _at(1)])
+        n, a, b = 0, 0.0, 0.0
+        for row in range(first, last):
+            value = values[_at(ratings[row])]
+            if not np.isnan(value):
+                n += 1
+                a += value
+                b += numbers[_at(items[row])]
+        mean_a, mean_b = a / max(n, 1), b / max(n, 1)
+        aa = bb = ab = 0.0
+        for row in range(first, last):
+            value = values[_at(ratings[row])]
+            if not np.isnan(value):
+                x, y = value - mean_a, numbers[_at(items[row])] - mean_b
+                aa += x * x
+                bb += y * y
+                ab += x * y
+        products[user, 0], products[user, 1], products[user, 2] = aa, bb, ab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomaly_lab.features.rows import incidence, item_level_counts, level_counts, per_user
+from anomaly_lab.features.rows import cells, item_level_counts, level_counts, per_user, sums_over_cells
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import FloatArray
 
@@ -34,21 +34,24 @@ def likelihood(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
         over the user's own items; ``gain`` of the one over the other and its ``gain_z`` by the permutation variance;
         ``worst`` rating, ``surprise_share``.
     """
+    from anomaly_lab.features.kernels import least_of_cells
+
     log_p = log_level_probabilities(reference)
     n = np.maximum(per_user(users), 1)
-    row = log_p[users.items, users.ratings]
-    mean = per_user(users, row) / n
+    own, by_cell = cells(users), log_p.ravel()
+    total, surprises = sums_over_cells(users.indptr, own, [by_cell, by_cell < SURPRISING])
+    worst = np.zeros(users.n_users)
+    least_of_cells(users.indptr, own, by_cell, worst)
+    mean = total / n
     shuffled, spread = _permutation_moments(users, log_p)
     gain = mean - shuffled
-    worst = np.zeros(users.n_users)
-    np.minimum.at(worst, users.users, row)
     return {
         "mean": mean,
         "shuffled": shuffled,
         "gain": gain,
         "gain_z": np.where(spread > 1e-2, gain * np.sqrt(n) / np.maximum(spread, 1e-2), 0.0),
         "worst": worst,
-        "surprise_share": per_user(users, row < SURPRISING) / n,
+        "surprise_share": surprises / n,
     }
 
 
@@ -68,12 +71,14 @@ def _permutation_moments(users: RatingBatch, log_p: FloatArray) -> tuple[FloatAr
     variance a rating is ``p·diag(C) - p'Cp`` (Hoeffding, 1951).
     """
     n_levels = log_p.shape[1]
-    chosen = incidence(users)
+    upper = np.triu_indices(n_levels)  # of a symmetric table
+    products = [log_p[:, a] * log_p[:, b] for a, b in zip(*upper, strict=True)]
+    sums = np.stack(sums_over_cells(users.indptr, users.items, [*log_p.T, *products]), axis=1)
     n = np.maximum(per_user(users), 1)
     share = level_counts(users) / n[:, None]
-    first = (chosen @ log_p) / n[:, None]
-    products = (log_p[:, :, None] * log_p[:, None, :]).reshape(len(log_p), -1)
-    second = (chosen @ products).reshape(-1, n_levels, n_levels) / n[:, None, None]
+    first = sums[:, :n_levels] / n[:, None]
+    second = np.empty((len(n), n_levels, n_levels))
+    second[:, upper[0], upper[1]] = second[:, upper[1], upper[0]] = sums[:, n_levels:] / n[:, None]
     covariance = second - first[:, :, None] * first[:, None, :]
     diagonal = np.einsum("nkk->nk", covariance)
     variance = (share * diagonal).sum(axis=1) - np.einsum("nk,nkl,nl->n", share, covariance, share)

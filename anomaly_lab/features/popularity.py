@@ -6,12 +6,14 @@ import numpy as np
 from scipy.special import expit, log1p, logit
 
 from anomaly_lab.features.agreement import item_means
-from anomaly_lab.features.rows import correlation, item_users, per_user
+from anomaly_lab.features.rows import distinct_items, item_correlation, item_users, per_user, sums_over_cells
 from anomaly_lab.ratings.batch import RatingBatch
-from anomaly_lab.types import FloatArray
+from anomaly_lab.types import AnyArray, FloatArray
 
 CELLS_AT_ONCE = 4_000_000
 """Cells of the (activity, item) table held in memory at a time."""
+QUANTILES = (25, 50, 75, 90)
+"""Percent of the catalogue."""
 
 
 def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
@@ -37,27 +39,24 @@ def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
     """
     share = (item_users(reference) + 1) / (reference.n_users + 2)
     log_share = np.log(share)
+    item_mean = item_means(reference).mean
+    quantiles = np.quantile(share, [percent / 100 for percent in QUANTILES])
+    table = [log_share, log_share**2, share, item_mean, item_mean**2, *(share > bound for bound in quantiles)]
     n = np.maximum(per_user(users), 1)
-    at_log = log_share[users.items]
-    mean_log = per_user(users, at_log) / n
-    known = ~np.isnan(users.values)
-    own = np.where(known, users.values, 0.0)
-    rating_correlation, slope = correlation(users, own, at_log, known)
-    item_mean = item_means(reference).mean[users.items]
-    liked = per_user(users, item_mean) / n
+    sums = sums_over_cells(users.indptr, users.items, table)
+    mean_log, log_square, mean, liked, liked_square, *above = (column / n for column in sums)
+    rating_correlation, slope, _ = item_correlation(users, log_share)
     columns = {
         "mean_log": mean_log,
-        "std_log": np.sqrt(np.maximum(per_user(users, at_log**2) / n - mean_log**2, 0)),
-        "mean": per_user(users, share[users.items]) / n,
+        "std_log": np.sqrt(np.maximum(log_square - mean_log**2, 0)),
+        "mean": mean,
         "rating_correlation": rating_correlation,
         "rating_slope": slope,
         "liked_mean": liked,
-        "liked_std": np.sqrt(np.maximum(per_user(users, item_mean**2) / n - liked**2, 0)),
+        "liked_std": np.sqrt(np.maximum(liked_square - liked**2, 0)),
         "choice_z": choice_z(users, share),
     }
-    for percent, bound in zip((25, 50, 75, 90), np.quantile(share, [0.25, 0.5, 0.75, 0.9]), strict=True):
-        columns[f"above_q{percent}"] = per_user(users, share[users.items] > bound) / n
-    return columns
+    return columns | {f"above_q{percent}": column for percent, column in zip(QUANTILES, above, strict=True)}
 
 
 def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
@@ -80,25 +79,25 @@ def choice_z(users: RatingBatch, share: FloatArray) -> FloatArray:
         Log-likelihood less its expectation, in standard deviations.
     """
     base = logit(np.clip(share, 1e-6, 1 - 1e-6))
-    first = np.ones(users.n_rows, dtype=bool)
-    first[1:] = (np.diff(users.users) != 0) | (np.diff(users.items) != 0)
-    activity = per_user(users, first)
+    starts, items = distinct_items(users)
+    activity = np.diff(starts).astype(float)
     sizes, which = np.unique(activity, return_inverse=True)
+    odds, times = np.unique(base, return_counts=True)  # items with as many raters are alike
     tilt, log_none, expected, spread = (np.empty(len(sizes)) for _ in range(4))
-    step = max(1, CELLS_AT_ONCE // len(base))
+    step = max(1, CELLS_AT_ONCE // len(odds))
     for start in range(0, len(sizes), step):
         part = slice(start, start + step)
-        tilt[part] = solve_tilt(base, sizes[part])
-        log_odds = base + tilt[part, None]
+        tilt[part] = solve_tilt(odds, sizes[part], times)
+        log_odds = odds + tilt[part, None]
         chance = expit(log_odds)
-        log_none[part] = -log1p(np.exp(log_odds)).sum(axis=1)
-        expected[part] = (chance * log_odds).sum(axis=1) + log_none[part]
-        spread[part] = np.sqrt((chance * (1 - chance) * log_odds**2).sum(axis=1))
-    found = per_user(users, base[users.items] * first) + activity * tilt[which] + log_none[which]
+        log_none[part] = -log1p(np.exp(log_odds)) @ times
+        expected[part] = (chance * log_odds) @ times + log_none[part]
+        spread[part] = np.sqrt((chance * (1 - chance) * log_odds**2) @ times)
+    found = sums_over_cells(starts, items, [base])[0] + activity * tilt[which] + log_none[which]
     return (found - expected[which]) / np.maximum(spread[which], 1e-3)
 
 
-def solve_tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
+def solve_tilt(base: FloatArray, sizes: FloatArray, times: AnyArray | None = None) -> FloatArray:
     """Solve sum(expit(base + t)) = size for t: read off a grid, then two steps of Newton's method.
 
     Parameters
@@ -107,15 +106,18 @@ def solve_tilt(base: FloatArray, sizes: FloatArray) -> FloatArray:
         Log-odds of each item.
     sizes : ndarray of shape (n_sizes,)
         Wanted sums, in [0, n_items].
+    times : ndarray of shape (n_items,), optional
+        How many items have these odds; by default one each.
 
     Returns
     -------
     ndarray of shape (n_sizes,)
     """
-    target = np.clip(sizes, 0.25, len(base) - 0.25)
+    times = np.ones(len(base)) if times is None else times
+    target = np.clip(sizes, 0.25, times.sum() - 0.25)
     grid = np.linspace(-30, 30, 601)
-    tilt = np.interp(target, [float(expit(base + t).sum()) for t in grid], grid)
+    tilt = np.interp(target, [float(expit(base + t) @ times) for t in grid], grid)
     for _ in range(2):
         chance = expit(base + tilt[:, None])
-        tilt = tilt + (target - chance.sum(axis=1)) / np.maximum((chance * (1 - chance)).sum(axis=1), 1e-9)
+        tilt = tilt + (target - chance @ times) / np.maximum((chance * (1 - chance)) @ times, 1e-9)
     return np.asarray(tilt, dtype=float)

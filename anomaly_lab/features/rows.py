@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy import sparse
 
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray, FloatArray
 
+LINE = 8
+"""Float64 in a line of the cache."""
+
 
 def per_user(batch: RatingBatch, weights: AnyArray | None = None) -> FloatArray:
-    """Return the sum of one number per row over each user's rows, shape (n_users,)."""
+    """Return the sum of one number per row over each user's rows, or their number, shape (n_users,)."""
+    if weights is None:
+        return np.diff(batch.indptr).astype(float)
     return np.bincount(batch.users, weights, minlength=batch.n_users).astype(float)
 
 
@@ -21,16 +28,66 @@ def per_item(batch: RatingBatch, weights: AnyArray | None = None) -> FloatArray:
 
 def level_counts(batch: RatingBatch) -> FloatArray:
     """Return how often each user gave each level, shape (n_users, n_levels)."""
-    cells = batch.users.astype(np.int64) * batch.scale.n_levels + batch.ratings
-    counts = np.bincount(cells, minlength=batch.n_users * batch.scale.n_levels)
-    return counts.reshape(batch.n_users, batch.scale.n_levels).astype(float)
+    from anomaly_lab.features.kernels import count_levels
+
+    counts = np.zeros((batch.n_users, batch.scale.n_levels))
+    count_levels(batch.indptr, batch.ratings, counts)
+    return counts
 
 
 def item_level_counts(batch: RatingBatch) -> FloatArray:
     """Return how often each item got each level, shape (n_items, n_levels)."""
-    cells = batch.items.astype(np.int64) * batch.scale.n_levels + batch.ratings
-    counts = np.bincount(cells, minlength=batch.n_items * batch.scale.n_levels)
-    return counts.reshape(batch.n_items, batch.scale.n_levels).astype(float)
+    from anomaly_lab.features.kernels import count_grouped_items
+
+    counts = np.zeros((batch.n_items, batch.scale.n_levels))
+    count_grouped_items(batch.items, batch.ratings, counts)
+    return counts
+
+
+def cells(batch: RatingBatch) -> AnyArray:
+    """Return one number a row that says item and level: the row of a table of shape (n_items * n_levels, …)."""
+    kind = np.int32 if batch.n_items * batch.scale.n_levels <= np.iinfo(np.int32).max else np.int64
+    first: AnyArray = batch.items.astype(kind)
+    first *= batch.scale.n_levels
+    first += batch.ratings
+    return first
+
+
+def sums_over_cells(starts: AnyArray, cells: AnyArray, columns: Sequence[AnyArray]) -> list[FloatArray]:
+    """Return for each column the sum over each user's rows of what stands for their cells.
+
+    Parameters
+    ----------
+    starts : ndarray of shape (n_users + 1,)
+        Where each user's rows begin.
+    cells : ndarray of shape (n_rows,)
+        Which entry of the columns stands for each row: from `cells`, or the items.
+    columns : sequence of ndarray of shape (n_cells,)
+        What to add up.
+
+    Returns
+    -------
+    list of ndarray of shape (n_users,)
+    """
+    from anomaly_lab.features.kernels import WIDTH, sum_cells
+
+    found: list[FloatArray] = []
+    for first in range(0, len(columns), WIDTH):
+        some = columns[first : first + WIDTH]
+        table, sums = on_lines(len(some[0]), WIDTH), on_lines(len(starts) - 1, WIDTH)
+        for place, column in enumerate(some):
+            table[:, place] = column
+        sum_cells(starts, cells, table, sums)
+        found += list(np.ascontiguousarray(sums.T)[: len(some)])
+    return found
+
+
+def on_lines(n_rows: int, n_columns: int) -> FloatArray:
+    """Return zeros whose rows begin on lines of the cache, where NumPy's need not: a fifth of the time of a pass."""
+    width = -(-n_columns // LINE) * LINE
+    block = np.zeros(n_rows * width + LINE)
+    skipped = -block.ctypes.data // block.itemsize % LINE
+    return block[skipped : skipped + n_rows * width].reshape(n_rows, width)
 
 
 def incidence(batch: RatingBatch) -> sparse.csr_array:
@@ -41,11 +98,43 @@ def incidence(batch: RatingBatch) -> sparse.csr_array:
     )
 
 
+def distinct_items(batch: RatingBatch) -> tuple[AnyArray, AnyArray]:
+    """Return where each user's items begin, shape (n_users + 1,), and the items, each once a user."""
+    first = np.ones(batch.n_rows, dtype=bool)
+    first[1:] = (batch.users[1:] != batch.users[:-1]) | (batch.items[1:] != batch.items[:-1])
+    if first.all():
+        return batch.indptr, batch.items
+    return np.append(0, np.cumsum(first))[batch.indptr], batch.items[first]
+
+
 def item_users(batch: RatingBatch) -> FloatArray:
     """Return how many different users rated each item, shape (n_items,)."""
-    first = np.ones(batch.n_rows, dtype=bool)
-    first[1:] = (np.diff(batch.users) != 0) | (np.diff(batch.items) != 0)
-    return np.bincount(batch.items[first], minlength=batch.n_items).astype(float)
+    return np.bincount(distinct_items(batch)[1], minlength=batch.n_items).astype(float)
+
+
+def item_correlation(batch: RatingBatch, numbers: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return each user's Pearson correlation of known ratings and a number of the items, and what it comes from.
+
+    Parameters
+    ----------
+    batch : RatingBatch
+        Whose ratings.
+    numbers : ndarray of shape (n_items,)
+        A number of each item.
+
+    Returns
+    -------
+    correlation, slope : ndarray of shape (n_users,)
+        As from `correlation`.
+    products : ndarray of shape (n_users, 3)
+        Sums of the squares of ratings and of numbers, each less the user's mean, and of their products.
+    """
+    from anomaly_lab.features.kernels import centred_products
+
+    products = np.empty((batch.n_users, 3))
+    centred_products(batch.indptr, batch.items, batch.ratings, batch.scale.values, numbers, products)
+    aa, bb, ab = products.T
+    return ab / (np.sqrt(aa * bb) + 1e-4), ab / (bb + 1e-2), products
 
 
 def correlation(batch: RatingBatch, a: FloatArray, b: FloatArray, used: AnyArray) -> tuple[FloatArray, FloatArray]:

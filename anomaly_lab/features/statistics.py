@@ -15,14 +15,13 @@ from anomaly_lab.errors import DataError
 from anomaly_lab.features.agreement import PRIOR_RATINGS as MEAN_PRIOR
 from anomaly_lab.features.likelihood import PRIOR_RATINGS as HISTOGRAM_PRIOR
 from anomaly_lab.features.profile import moments
+from anomaly_lab.features.rows import on_lines
 from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 COLUMNS = 8
 """Sums a user: item mean, its square, rating times item mean, distance, weighted distance, log share, its square,
 log-probability."""
-LINE = 8
-"""Float64 in a line of the cache."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +106,7 @@ def user_statistics(
     from anomaly_lab.features.kernels import sum_rows
 
     item_counts = _item_counts(users, items, ratings, n_users, n_items, scale)
-    counts, sums = np.zeros((n_users, scale.n_levels), dtype=np.int32), _on_lines(n_users, COLUMNS)
+    counts, sums = np.zeros((n_users, scale.n_levels), dtype=np.int32), on_lines(n_users, COLUMNS)
     table = item_table(item_counts, n_users, scale.values)
     sum_rows(users, items, ratings, table, scale.values, counts, sums)
     return _describe(counts, sums, scale.values)
@@ -124,7 +123,7 @@ def grouped_statistics(ratings: GroupedRatings) -> dict[str, FloatArray]:
     from anomaly_lab.features.kernels import sum_grouped_rows
 
     n_users, values = len(ratings.indptr) - 1, ratings.scale.values
-    counts, sums = np.zeros((n_users, len(values)), dtype=np.int32), _on_lines(n_users, COLUMNS)
+    counts, sums = np.zeros((n_users, len(values)), dtype=np.int32), on_lines(n_users, COLUMNS)
     table = item_table(ratings.item_counts, n_users, values)
     sum_grouped_rows(ratings.indptr, ratings.items, ratings.ratings, table, values, counts, sums)
     return _describe(counts, sums, values)
@@ -158,20 +157,12 @@ def item_table(counts: AnyArray, n_users: int, values: FloatArray) -> FloatArray
     overall = counts.sum(axis=0, dtype=float)
     mean = overall @ values / max(overall.sum(), 1)
     smoothed = counts + HISTOGRAM_PRIOR * (overall + 1) / (overall + 1).sum()
-    table = _on_lines(len(counts), 3 + len(values))
+    table = on_lines(len(counts), 3 + len(values))
     table[:, 0] = (counts @ values + MEAN_PRIOR * mean) / (n + MEAN_PRIOR)
     table[:, 1] = np.log((n + 1) / (n_users + 2))
     table[:, 2] = (n_users + 1) / (n + 1)
     np.log(smoothed / smoothed.sum(axis=1, keepdims=True), out=table[:, 3 : 3 + len(values)])
     return table
-
-
-def _on_lines(n_rows: int, n_columns: int) -> FloatArray:
-    """Return zeros whose rows begin on lines of the cache, where NumPy's need not: a fifth of the time of a pass."""
-    width = -(-n_columns // LINE) * LINE
-    block = np.zeros(n_rows * width + LINE)
-    skipped = -block.ctypes.data // block.itemsize % LINE
-    return block[skipped : skipped + n_rows * width].reshape(n_rows, width)
 
 
 def _describe(counts: AnyArray, sums: FloatArray, values: FloatArray) -> dict[str, FloatArray]:
