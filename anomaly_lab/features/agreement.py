@@ -124,7 +124,8 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
 def _length_variance(lengths: FloatArray, reference: RatingBatch) -> FloatArray:
     theirs = np.diff(reference.indptr)
     mean = reference.n_rows / max(reference.n_users, 1)
-    return np.asarray(np.abs(lengths - mean), dtype=float) / (theirs.std() + 1e-9 if len(theirs) else 1.0)
+    spread = float(theirs.std()) + 1e-9 if len(theirs) else 1.0
+    return np.abs(lengths - mean) / spread
 
 
 def _filler_mean_target_difference(counts: FloatArray, values: FloatArray) -> FloatArray:
