@@ -19,7 +19,7 @@ TASK   ?= implicit-ranking
 LOG     = $(or $(RATINGS),$(DATA)/ml-latest-small)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup tune recommend course-demo leaderboard export ui test test-all check bench readme clean report
+.PHONY: help setup extras tune recommend course-demo leaderboard export ui test test-all check bench readme clean report
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,12 @@ $(VENV)/ready: requirements.lock requirements-neural.lock pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.lock $(if $(filter 1,$(NEURAL)),-r requirements-neural.lock)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+extras: $(VENV)/extras  ## what PostgreSQL, Dask and PyOD need, and the servers that tests start
+
+$(VENV)/extras: $(VENV)/ready requirements-extras.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-extras.lock
 	@touch $@
 
 tune: setup  ## tune every detector on ROUNDS="a.npz b.npz" (default: an embedded course), ending with a leaderboard
@@ -59,7 +65,7 @@ ui: setup  ## every run in MLflow's UI on 127.0.0.1
 test: setup  ## fast tests
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist worksteal -m "not slow"
 
-test-all: setup  ## every test, the slow ones and the example plugin too
+test-all: setup extras  ## every test, the slow ones and the example plugin too
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --upgrade --target $(VENV)/example-plugin tests/plugin
 	@PYTHONPATH=$(CURDIR)/$(VENV)/example-plugin $(BIN)/python -m pytest -q -n $(JOBS) --hypothesis-profile thorough
 
