@@ -19,7 +19,7 @@ TASK   ?= implicit-ranking
 LOG     = $(or $(RATINGS),$(DATA)/ml-latest-small)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup extras tune recommend course-demo leaderboard export ui test test-all check bench readme clean report
+.PHONY: help setup extras tune recommend course-demo leaderboard export ui test test-all check bench bench-full readme clean report
 
 help:  ## list what can be made
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -75,8 +75,15 @@ check: setup  ## ruff, mypy and import-linter
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 
-bench: setup  ## measure speed, each script against its own baseline
+bench: setup $(VENV)/bench  ## measure speed in a few minutes, each script against its own baseline
 	@for script in experiments/bench/bench_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-full: bench  ## measure it at full size too: 20 million ratings, a million users, 10,000 runs
+	@for script in experiments/bench/full_*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+$(VENV)/bench: $(VENV)/ready requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-bench.lock
+	@touch $@
 
 readme: setup  ## print README's board anew
 	@$(BIN)/anomaly-lab tune --trials $(TRIALS) --jobs $(JOBS) --store $(LAB) 2>/dev/null | $(BIN)/python -m experiments.readme
