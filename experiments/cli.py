@@ -78,6 +78,8 @@ def tune(
     items: Items = None,
     drop_genre: DropGenres = None,
     task_option: TaskOptions = None,
+    executor: Annotated[str | None, typer.Option(help="serial, processes or dask.  [default: processes]")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="A running Dask scheduler: tcp://host:port.")] = None,
     config: Annotated[Path | None, typer.Option(help="Settings from a TOML file; options win over it.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -111,6 +113,8 @@ def tune(
         "items": str(items) if items else None,
         "drop_genres": drop_genre,
         "task_options": task_option,
+        "executor": executor,
+        "scheduler": scheduler,
     }
     settings = read_config(config) if config else {}
     settings |= {key: value for key, value in given.items() if value is not None}

@@ -28,6 +28,8 @@ KNOWN: dict[str, type | tuple[type, ...]] = {
     "items": str,
     "drop_genres": list,
     "task_options": list,
+    "executor": str,
+    "scheduler": str,
 }
 
 

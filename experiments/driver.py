@@ -95,8 +95,8 @@ class Driver:
         self._seconds: dict[str, float] = {}
         self._report = report
 
-    def run(self, jobs: int) -> bool:
-        """Run every study and its winner's further metrics; return whether all trials ran.
+    def run(self, jobs: int, executor: str | None = None, scheduler: str | None = None) -> bool:
+        """Run every study and its winner's further metrics on an executor; return whether all trials ran.
 
         Raises
         ------
@@ -110,9 +110,10 @@ class Driver:
             try:
                 self._open(locks)
                 studies = [one.study.study for one in self.contestants]
-                with make_executor(self.bench, jobs) as executor, heartbeats(self._storage, studies):
-                    complete = self._trials(executor)
-                    self._winners(executor)
+                where = make_executor(self.bench, jobs, executor, scheduler)
+                with where as workers, heartbeats(self._storage, studies):
+                    complete = self._trials(workers)
+                    self._winners(workers)
                 status = "FINISHED"
             except KeyboardInterrupt:
                 complete = False

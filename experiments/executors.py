@@ -115,23 +115,51 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
         self.pool.shutdown(wait=True, cancel_futures=True)
 
 
+EXECUTORS = ("serial", "processes", "dask")
+
+
 @contextmanager
-def make_executor(bench: Workbench, jobs: int) -> Iterator[Executor]:
-    """Give the executor for a number of jobs at a time.
+def make_executor(
+    bench: Workbench, jobs: int, executor: str | None = None, scheduler: str | None = None
+) -> Iterator[Executor]:
+    """Give an executor.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What jobs run on.
+    jobs : int
+        Processes on this machine.
+    executor : str, optional
+        One of `EXECUTORS`; by default ``processes``, ``serial`` for one job, ``dask`` where a scheduler is given.
+    scheduler : str, optional
+        Address of a running Dask scheduler.
 
     Raises
     ------
+    ConfigError
+        If Dask cannot be used (see `experiments.dask_executor.DaskExecutor`).
     LabError
         If a worker process dies.
     """
     try:
-        with SerialExecutor(bench) if jobs == 1 else ProcessExecutor(bench, jobs) as executor:
-            yield executor
+        with _executor(bench, jobs, executor, scheduler) as chosen:
+            yield chosen
     except BrokenExecutor as error:
-        raise LabError(
-            "a worker process died, perhaps for want of memory; what is finished is kept: "
-            "the same command with fewer --jobs goes on from here"
-        ) from error
+        on_dask = executor == "dask" or scheduler is not None
+        died = f"Dask could not end a job: {error}" if on_dask else "a worker process died, perhaps for want of memory"
+        again = "the same command" if on_dask else "the same command with fewer --jobs"
+        raise LabError(f"{died}; what is finished is kept: {again} goes on from here") from error
+
+
+def _executor(bench: Workbench, jobs: int, executor: str | None, scheduler: str | None) -> Executor:
+    if executor == "dask" or scheduler is not None:
+        from experiments.dask_executor import DaskExecutor
+
+        return DaskExecutor(bench, jobs, scheduler)
+    if executor == "serial" or (executor is None and jobs == 1):
+        return SerialExecutor(bench)
+    return ProcessExecutor(bench, jobs)
 
 
 def _finished(work: Callable[[], Any]) -> Future[Any]:

@@ -19,6 +19,7 @@ from anomaly_lab.tasks.fake_users import FakeUsers
 from anomaly_lab.tasks.question import Question
 from experiments.choose import check_families, choose_detectors, choose_seeing
 from experiments.driver import Driver, Report
+from experiments.executors import EXECUTORS
 from experiments.workbench import Workbench
 from tracking.expectation import expect_run, log_expectation
 from tracking.leaderboard import Board, leaderboard
@@ -67,6 +68,8 @@ def tune(
     inductive: bool = False,
     features: str | Path | None = None,
     task: Task | None = None,
+    executor: str | None = None,
+    scheduler: str | None = None,
     report: Report = lambda line, done, total: None,
 ) -> Tuned:
     """Tune detectors on labelled rounds, or recommenders on a log of ratings, and return the leaderboard.
@@ -107,6 +110,10 @@ def tune(
         A team's own features (see `anomaly_lab.features.team`).
     task : Task, optional
         What is asked; fake users by default.
+    executor : {"serial", "processes", "dask"}, optional
+        Where jobs run: ``processes`` by default, ``serial`` for one job, ``dask`` where a scheduler is given.
+    scheduler : str, optional
+        Address of a running Dask scheduler, ``tcp://host:port``; without one ``dask`` runs `jobs` processes here.
     report : callable
         Called with a line, the number of trials done and the number wanted.
 
@@ -130,6 +137,8 @@ def tune(
         protocol=protocol,
         families=families,
         task=task,
+        executor=executor,
+        scheduler=scheduler,
     )
     question = Question.of(list(rounds), protocol, task)
     recommending = question.task.name != FakeUsers.name
@@ -153,7 +162,7 @@ def tune(
     driver = Driver(
         bench, opened, models, trials=trials, seed=seed, report=report, deadline=deadline, kind_out=kind_out
     )
-    complete = driver.run(jobs or os.cpu_count() or 1)
+    complete = driver.run(jobs or os.cpu_count() or 1, executor, scheduler)
     if not any(one.study.finished for one in driver.contestants):
         raise StoreError(_nothing_finished(opened, driver))
     expected = None
@@ -175,13 +184,15 @@ def check_settings(
     protocol: str | None = None,
     families: Sequence[str] | None = None,
     task: Task | None = None,
+    executor: str | None = None,
+    scheduler: str | None = None,
     **others: object,
 ) -> None:
     """Raise `ConfigError` or `PluginError` for settings of `tune` that are wrong whatever the rounds are.
 
     Parameters
     ----------
-    detectors, trials, timeout, jobs, seed, protocol, families, task
+    detectors, trials, timeout, jobs, seed, protocol, families, task, executor, scheduler
         As in `tune`.
     **others
         Settings that are checked with the rounds.
@@ -192,6 +203,10 @@ def check_settings(
         raise ConfigError(f"--timeout must be a positive number of seconds, found {timeout:g}")
     if jobs is not None and jobs < 1:
         raise ConfigError(f"--jobs must be at least 1, found {jobs}")
+    if executor is not None and executor not in EXECUTORS:
+        raise ConfigError(f"--executor must be one of {', '.join(EXECUTORS)}, found '{executor}'")
+    if scheduler is not None and executor not in {None, "dask"}:
+        raise ConfigError(f"--scheduler is Dask's; take --executor dask, found --executor {executor}")
     if seed < 0:
         raise ConfigError(f"--seed must be 0 or more, found {seed}")
     asked = task or FakeUsers()

@@ -141,4 +141,5 @@ def _majority(reference: RatingBatch) -> FloatArray:
     counts = item_level_counts(reference)
     overall = counts.sum(axis=0)
     majority = (counts + 1e-6 * overall / max(overall.sum(), 1)).argmax(axis=1)
-    return (np.arange(counts.shape[1]) == majority[:, None]).astype(float)
+    chosen: FloatArray = (np.arange(counts.shape[1]) == majority[:, None]).astype(float)
+    return chosen

@@ -1,0 +1,189 @@
+"""Dask executor: jobs on the workers of a Dask scheduler, on this machine or on many."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import pickle
+import sys
+import warnings
+from concurrent.futures import BrokenExecutor, CancelledError, Future
+from contextlib import AbstractContextManager, suppress
+from dataclasses import replace
+from functools import partial
+from threading import Lock
+from types import TracebackType
+from typing import Any
+
+from anomaly_lab.errors import ConfigError
+from experiments.workbench import Job, Outcome, Workbench
+from tracking.spec import versions
+
+PATIENCE = 30
+"""Seconds that a scheduler may take to answer, and its first worker to come."""
+
+
+class DaskExecutor(AbstractContextManager["DaskExecutor"]):
+    """Runs jobs on Dask's workers, of one numeric thread each.
+
+    The workbench is sent once, under the digest of its content: a worker that joins later gets it from another, and the
+    scheduler gives it anew if all that held it died. Dask runs the job of a worker that died on another one. Workers
+    touch no database.
+
+    Parameters
+    ----------
+    bench : Workbench
+        What the jobs run on.
+    workers : int
+        Number of processes on this machine where no scheduler is given.
+    scheduler : str, optional
+        Address of a running one, ``tcp://host:port``.
+
+    Raises
+    ------
+    ConfigError
+        If Dask is not installed, nothing answers, no worker comes, or workers have other versions than this process.
+    """
+
+    def __init__(self, bench: Workbench, workers: int, scheduler: str | None = None) -> None:
+        self.client, self.cluster = _connect(workers, scheduler)
+        try:
+            _require_same_versions(self.client)
+            pickled = pickle.dumps(_with_absolute_folder(bench))
+            self.digest = hashlib.sha256(pickled).hexdigest()
+            self.data = self._send(pickled)
+            self.capacity = 2 * max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
+            self.queue = sys.maxsize
+        except BaseException:
+            self.stop()
+            raise
+
+    def submit(self, job: Job) -> Future[Outcome]:
+        """Queue a job."""
+        return self._begin(_run, job)
+
+    def prepare(self, number: int) -> Future[None]:
+        """Queue the computation of one feature matrix."""
+        return self._begin(_prepare, number)
+
+    def stop(self) -> None:
+        """Drop what has not finished; what a worker elsewhere is at runs to its end there, unheard."""
+        with suppress(Exception):  # the scheduler may be gone
+            self.client.close(timeout=5)
+        if self.cluster is not None:
+            with suppress(Exception):
+                self.cluster.close(timeout=5)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        """Leave the scheduler as it was, or end the one that was started here."""
+        self.stop()
+
+    def _send(self, pickled: bytes) -> Any:
+        """Send the workbench once, as a task without work: scattered data would be lost with its last holder."""
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Sending large graph")
+            return self.client.submit(bytes, pickled, key=f"workbench-{self.digest}")
+
+    def _begin(self, work: Any, argument: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        try:
+            there = self.client.submit(work, self.digest, self.data, argument, pure=False)
+            there.add_done_callback(partial(_hand_on, future))
+        except Exception as error:  # the client was closed by the loss of its scheduler
+            future.set_exception(_broken(error))
+        return future
+
+
+def _hand_on(future: Future[Any], there: Any) -> None:
+    """Hand on what came of a task, or why nothing did."""
+    try:
+        future.set_result(there.result(timeout=PATIENCE))
+    except (Exception, CancelledError) as error:
+        future.set_exception(_broken(error))
+
+
+def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
+    """Return a client, and the cluster behind it if it was started here."""
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--executor dask needs {error.name}, which is not installed: pip install 'anomaly-lab[dask]'"
+        ) from None
+    if scheduler is None:
+        cluster = LocalCluster(
+            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
+        )
+        return Client(cluster, set_as_default=False), cluster
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = " ".join(str(error).split()) or "no answer"
+        raise ConfigError(
+            f"--scheduler must be the address of a running Dask scheduler, tcp://host:port, found {scheduler}: {reason}"
+        ) from None
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        client.close()
+        raise ConfigError(
+            f"--scheduler {scheduler} must have a worker, found none in {PATIENCE} s; "
+            f"start one: dask worker {scheduler} --nworkers auto --nthreads 1"
+        ) from None
+    return client, None
+
+
+def _require_same_versions(client: Any) -> None:
+    """Raise `ConfigError` unless every worker has this process's Python and packages: they make the numbers."""
+    here = versions()
+    try:
+        there = client.run(versions)
+    except Exception as error:  # whatever a worker raises is raised here
+        client.close()
+        raise ConfigError(f"Dask's workers must have anomaly-lab installed as it is here, found: {error}") from None
+    for worker, found in there.items():
+        if found != here:
+            client.close()
+            raise ConfigError(f"Dask's worker {worker} must have the versions of this process, {here}, found {found}")
+
+
+def _with_absolute_folder(bench: Workbench) -> Workbench:
+    """Return a workbench without what it has learnt, whose folder is named from the root of the file system."""
+    folder = bench.features.folder
+    if folder is None:
+        return Workbench(bench.question, replace(bench.features))
+    return Workbench(bench.question, replace(bench.features, folder=folder.absolute()))
+
+
+def _broken(error: BaseException | None) -> BrokenExecutor:
+    return BrokenExecutor(str(error) or "the scheduler is gone")
+
+
+_benches: dict[str, Workbench] = {}
+_one_at_a_time = Lock()
+
+
+def _bench(digest: str, payload: bytes) -> Workbench:
+    """Return a worker's workbench; features are kept on disk where the lab's folder is seen from here, too."""
+    if digest not in _benches:
+        _benches.clear()
+        bench: Workbench = pickle.loads(payload)
+        folder = bench.features.folder
+        if folder is not None and not os.access(folder.parent.parent, os.W_OK):
+            bench.features.folder = None
+        _benches[digest] = bench
+    return _benches[digest]
+
+
+def _run(digest: str, payload: bytes, job: Job) -> Outcome:
+    from threadpoolctl import threadpool_limits
+
+    with _one_at_a_time, threadpool_limits(1):  # a worker of several threads has one workbench
+        return _bench(digest, payload).run(job)
+
+
+def _prepare(digest: str, payload: bytes, number: int) -> None:
+    from threadpoolctl import threadpool_limits
+
+    with _one_at_a_time, threadpool_limits(1):
+        _bench(digest, payload).prepare(number)

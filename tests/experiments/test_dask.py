@@ -1,0 +1,171 @@
+"""Dask: a real scheduler and workers on this machine, some of them killed; the same results as without."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+
+import pytest
+from lab_helpers import FAMILIES, command, facts, round_options, trial_runs, tuned, until
+
+from anomaly_lab.errors import ConfigError, LabError
+from experiments.executors import make_executor
+from experiments.tune import tune
+from tracking.leaderboard import leaderboard
+
+pytest.importorskip("distributed")
+pytestmark = pytest.mark.slow
+SHOWN = ["detector", "auc", "f1", "auc_in_round", "auc_forward", "runs", "rank", "band", "why"]
+
+
+@pytest.fixture
+def cluster(tmp_path):
+    """A scheduler; workers are started and killed by the tests. None of them outlives the test."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    found = Cluster(f"tcp://127.0.0.1:{port}", tmp_path)
+    found.start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    yield found
+    for process in found.processes:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+class Cluster:
+    def __init__(self, address, folder):
+        self.address, self.folder, self.processes = address, folder, []
+
+    def start(self, *words):
+        line = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+        log = (self.folder / f"dask{len(self.processes)}").open("w")
+        self.processes.append(subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True, cwd=self.folder))
+        return self.processes[-1]
+
+    def worker(self, *more):
+        return self.start("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", *more)
+
+
+def kill(process):
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+@pytest.fixture
+def tune_there(rounds, fresh_store):
+    def run(scheduler=None, **settings):
+        tuned(rounds, fresh_store, executor="dask", scheduler=scheduler, **settings)
+        return fresh_store
+
+    return run
+
+
+def same(store, reference):
+    assert facts(store) == facts(reference[0])
+    assert leaderboard([store]).table[SHOWN].equals(reference[1].board.table[SHOWN])
+
+
+def test_two_workers_give_what_one_process_gives(cluster, tune_there, reference):
+    cluster.worker()
+    cluster.worker()
+    same(tune_there(cluster.address), reference)
+
+
+def test_without_a_scheduler_workers_are_started_here(tune_there, reference):
+    same(tune_there(jobs=2), reference)
+
+
+def test_a_killed_worker_loses_nothing_and_a_late_one_takes_part(cluster, tune_there, reference, fresh_store):
+    doomed = cluster.worker()
+
+    def harm():
+        until(lambda: n_finished(fresh_store) >= 2)
+        cluster.worker()
+        kill(doomed)
+
+    thread = threading.Thread(target=harm)
+    thread.start()
+    store = tune_there(cluster.address)
+    thread.join()
+    same(store, reference)
+
+
+def n_finished(store):
+    if not (store / "mlflow.db").exists():
+        return 0
+    return sum(run.info.status == "FINISHED" for run in trial_runs(store))
+
+
+def test_a_dead_scheduler_is_one_line_and_the_same_command_goes_on(cluster, files, fresh_store, reference, tmp_path):
+    cluster.worker()
+    names = [option for name in ("mahalanobis", "knn-distance") for option in ("--detector", name)]
+    options = ["--trials", 6, "--families", ",".join(FAMILIES), "--store", fresh_store]
+    line = command("tune", *round_options(files), *names, *options)
+    log = tmp_path / "log"
+    with log.open("w") as output:
+        driver = subprocess.Popen([*line, "--scheduler", cluster.address], stdout=output, stderr=subprocess.STDOUT)
+        until(lambda: n_finished(fresh_store) >= 2 or driver.poll() is not None)
+        kill(cluster.processes[0])
+        assert driver.wait(timeout=200) == 2, log.read_text()
+    assert "what is finished is kept: the same command goes on from here" in log.read_text()
+    assert "Traceback" not in log.read_text()
+    kept = n_finished(fresh_store)
+    assert kept >= 2
+    subprocess.run([*line, "--executor", "serial"], check=True, capture_output=True)
+    same(fresh_store, reference)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"executor": "threads"}, "--executor must be one of serial, processes, dask, found 'threads'"),
+        ({"executor": "serial", "scheduler": "tcp://127.0.0.1:1"}, "--scheduler is Dask's"),
+        ({"scheduler": "tcp://127.0.0.1:1"}, "--scheduler must be the address of a running Dask scheduler"),
+        ({"scheduler": "nowhere"}, "--scheduler must be the address of a running Dask scheduler"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_a_line(settings, words, rounds, fresh_store, monkeypatch):
+    monkeypatch.setattr("experiments.dask_executor.PATIENCE", 2)
+    with pytest.raises(LabError, match=words) as told:
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, **settings)
+    assert "\n" not in str(told.value)
+
+
+def test_a_scheduler_without_workers_is_said_in_a_line(cluster, rounds, fresh_store, monkeypatch):
+    monkeypatch.setattr("experiments.dask_executor.PATIENCE", 5)
+    with pytest.raises(ConfigError, match="must have a worker, found none in 5 s; start one: dask worker tcp://"):
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
+
+
+def test_workers_of_other_versions_are_refused(cluster, rounds, fresh_store, tmp_path, monkeypatch):
+    site = tmp_path / "site" / "numpy-0.1.dist-info"
+    site.mkdir(parents=True)
+    (site / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
+    monkeypatch.setenv("PYTHONPATH", f"{site.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+    cluster.worker()
+    with pytest.raises(ConfigError, match="must have the versions of this process"):
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(rounds, fresh_store, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(ConfigError, match=r"pip install 'anomaly-lab\[dask\]'"):
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, executor="dask")
+
+
+def test_a_worker_has_one_thread_and_the_driver_alone_writes(cluster, rounds, tmp_path, plugins):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Job, Workbench
+
+    worker = cluster.worker()
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",), tmp_path / "lab" / "cache" / "features"))
+    with make_executor(bench, 1, "dask", cluster.address) as executor:
+        error = executor.submit(Job("tells", {}, 0, "forward")).result().error
+    assert f"pid {worker.pid}," in error
+    assert "limits {1}" in error
+    assert not (tmp_path / "lab").exists()  # a folder that a worker does not see is not made there
