@@ -74,7 +74,7 @@ class Again:
         LabError
             If its rounds, features or detector are not what they were.
         """
-        question = reopen(lab.mine.run, rounds, columns=columns)
+        question = reopen(lab.mine.run, rounds, columns=columns, cache=lab.store.rating_cache)
         return cls(question, recipe(lab.store, lab.mine.run, features)[0])
 
     def kinds(self) -> dict[str, dict[str, int]]:

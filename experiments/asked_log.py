@@ -9,6 +9,7 @@ from typing import Any
 import typer
 
 from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.ratings.cache import RatingCache
 from anomaly_lab.ratings.items import SENSITIVE_GENRES, ItemTable
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.logs import read_log
@@ -40,6 +41,7 @@ def read_asked_log(
     *,
     scale: RatingScale | None = None,
     columns: Mapping[str, str] | None = None,
+    cache: RatingCache | None = None,
 ) -> list[Round]:
     """Return the one log that settings name, and take its path out of them.
 
@@ -58,7 +60,7 @@ def read_asked_log(
             f"{'--round' if rounds else 'none'}; "
             "`anomaly-lab data fetch ml-latest-small` gets one"
         )
-    return [read_asked(path, items, drop_genres=drop, scale=scale, columns=columns)]
+    return [read_asked(path, items, drop_genres=drop, scale=scale, columns=columns, cache=cache)]
 
 
 def read_asked(
@@ -68,12 +70,13 @@ def read_asked(
     drop_genres: Sequence[str] = (),
     scale: RatingScale | None = None,
     columns: Mapping[str, str] | None = None,
+    cache: RatingCache | None = None,
 ) -> Round:
     """Return a log as a round without labels, with what is known of its items.
 
     Parameters
     ----------
-    path, items, scale, columns
+    path, items, scale, columns, cache
         See `anomaly_lab.ratings.logs.read_log`. What it has to say of how the log was read goes to standard error.
     drop_genres : sequence of str
         Genres that no recommender is to see; ``sensitive`` stands for those that may offend.
@@ -83,7 +86,7 @@ def read_asked(
     DataError
         If the log cannot be read, or a genre to drop is none of its items'.
     """
-    log = read_log(path, items=items, scale=scale, columns=columns)
+    log = read_log(path, items=items, scale=scale, columns=columns, cache=cache)
     for note in log.notes:
         typer.echo(f"note: {note}", err=True)
     return Round(log.ratings, None, log.name, str(path), _without(log.content, drop_genres, str(path)))

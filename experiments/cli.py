@@ -121,7 +121,7 @@ def tune(
     settings |= take_task(settings)
     check_settings(**settings)
     folder = Path(settings.get("store", "lab"))
-    paths, how = settings.pop("rounds", None), _reading(settings, columns)
+    paths, how = settings.pop("rounds", None), _reading(settings, columns, folder)
     course = None
     if settings["task"].name in RECOMMENDING:
         rounds_read = read_asked_log(settings, paths, **how)
@@ -252,9 +252,12 @@ def main() -> None:
         sys.exit(130)
 
 
-def _reading(settings: dict[str, Any], columns: list[str] | None) -> dict[str, Any]:
+def _reading(settings: dict[str, Any], columns: list[str] | None, folder: Path) -> dict[str, Any]:
     """Return how files are to be read."""
-    return {"scale": scale_of(settings.pop("scale", None)), "columns": pairs(columns) or None}
+    from tracking.store import Store
+
+    how = {"scale": scale_of(settings.pop("scale", None)), "columns": pairs(columns) or None}
+    return how | {"cache": Store.open(folder, create=True).rating_cache}
 
 
 def _embedded_course(folder: Path) -> list[Path]:

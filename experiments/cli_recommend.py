@@ -59,11 +59,17 @@ def recommend(
     from experiments.best_and_worst import best_and_worst
     from experiments.fitted import choose_recommender, fitted_on
     from experiments.recommend import recommendations, with_new_user
+    from tracking.store import Store
 
     if sum((user is not None, bool(like or genre), held_out)) != 1:
         raise ConfigError("one of --user ID, --like ITEM=RATING (or --genre NAME), or --held-out must be given")
     log = read_asked(
-        ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+        ratings,
+        items,
+        drop_genres=drop_genre or (),
+        scale=scale_of(scale),
+        columns=pairs(columns) or None,
+        cache=Store.open(store, create=True).rating_cache,
     )
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
     if chosen.note:
@@ -115,9 +121,15 @@ def similar(
     from experiments.fitted import choose_recommender, fitted_on
     from experiments.items import Catalogue
     from experiments.recommend import similar_items
+    from tracking.store import Store
 
     log = read_asked(
-        ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+        ratings,
+        items,
+        drop_genres=drop_genre or (),
+        scale=scale_of(scale),
+        columns=pairs(columns) or None,
+        cache=Store.open(store, create=True).rating_cache,
     )
     catalogue = Catalogue.of(log)
     place = catalogue.find(item)

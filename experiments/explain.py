@@ -121,14 +121,15 @@ def explain(
         raise ConfigError("--batch must name the file whose user is meant, found none; give it, or --scores")
     opened = Store.open(store)
     chosen, notes = choose_run(opened, run or hand_in.get("run"))
-    asked = reopen(chosen, rounds, columns=columns)
+    cache = opened.rating_cache
+    asked = reopen(chosen, rounds, columns=columns, cache=cache)
     made, more = recipe(opened, chosen, features)
     if not hasattr(made.model, "score_matrix"):
         raise ConfigError(
             f"{made.name} must score features to be explained by them, found one that reads the ratings; "
             "choose another --run"
         )
-    target = read_rounds([path], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
+    target = read_rounds([path], scale=asked.rounds[0].ratings.scale, columns=columns, cache=cache)[0]
     place = _place(target, user)
     learnt, further = _learnt(asked, target)
     with threadpool_limits(1):

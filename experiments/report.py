@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anomaly_lab.errors import LabError
-from anomaly_lab.ratings.readers import find_file, read_rounds
+from anomaly_lab.ratings.opening import find_file
+from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.scale import parse_scale
 from experiments.again import Again
 from experiments.describe import compare

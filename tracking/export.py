@@ -124,9 +124,10 @@ def export(
         raise ConfigError(f"--flag-rate must lie between 0 and 1, found {flag_rate:g}")
     opened = Store.open(store)
     chosen, notes = choose_run(opened, run, question)
-    asked = reopen(chosen, rounds, columns=columns)
+    cache = opened.rating_cache
+    asked = reopen(chosen, rounds, columns=columns, cache=cache)
     _keep_inputs(out, [batch, *(str(one.path) for one in asked.rounds)])
-    target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns)[0]
+    target = read_rounds([batch], scale=asked.rounds[0].ratings.scale, columns=columns, cache=cache)[0]
     _require_kinds(chosen_form, asked)
     fitted, more = _refit(opened, chosen, asked, target, features, flag_rate, chosen_form.per_class)
     table = pd.DataFrame({"user": fitted.user_ids, "score": fitted.scores, "flagged": fitted.scores >= THRESHOLD})

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anomaly_lab.errors import StoreError
+from anomaly_lab.ratings.cache import RatingCache
 from anomaly_lab.ratings.labels import Round
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.scale import parse_scale
@@ -25,7 +26,11 @@ def recorded_rounds(run: Run) -> list[dict[str, Any]]:
 
 
 def reopen(
-    run: Run, paths: Sequence[str | Path] | None = None, *, columns: Mapping[str, str] | None = None
+    run: Run,
+    paths: Sequence[str | Path] | None = None,
+    *,
+    columns: Mapping[str, str] | None = None,
+    cache: RatingCache | None = None,
 ) -> Question:
     """Return the question a run answered, its rounds in the order the run saw them.
 
@@ -35,7 +40,7 @@ def reopen(
         A run of this lab.
     paths : sequence of path-like, optional
         Where the rounds are now, in any order; by default where they were.
-    columns : mapping of str to str, optional
+    columns, cache : optional
         As in `anomaly_lab.ratings.readers.read_rounds`.
 
     Raises
@@ -54,7 +59,7 @@ def reopen(
                 )
     files = [str(path) for path in paths] if paths else [one["path"] for one in known]
     scale = parse_scale(run.data.tags[PREFIX + "scale"])
-    rounds = read_rounds(files, scale=scale, columns=columns, require_labels=True)
+    rounds = read_rounds(files, scale=scale, columns=columns, require_labels=True, cache=cache)
     question = Question(tuple(_in_order(rounds, known, short)), run.data.tags[PREFIX + "protocol"])
     if question.fingerprint != run.data.tags[PREFIX + "question"]:
         raise StoreError(f"run {short} answered another version of its question; run `anomaly-lab tune` again")

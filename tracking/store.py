@@ -20,6 +20,8 @@ from tracking.remote import advisory_lock, is_database, normalised, require_answ
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
+    from anomaly_lab.ratings.cache import RatingCache
+
 DEFAULT_FOLDER = Path("lab")
 QUIET = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -40,7 +42,7 @@ class Store:
     Parameters
     ----------
     folder : Path
-        Holds ``mlflow.db``, ``artifacts/``, Optuna's ``optuna.journal``, cached features and locks.
+        Holds ``mlflow.db``, ``artifacts/``, Optuna's ``optuna.journal``, cached features, parsed tables and locks.
     tracking_uri : str, optional
         An MLflow server or database: the environment's ``MLFLOW_TRACKING_URI``, else the folder's own SQLite.
     """
@@ -87,6 +89,13 @@ class Store:
     def feature_cache(self) -> Path:
         """Where features are kept between processes."""
         return self.folder / "cache" / "features"
+
+    @property
+    def rating_cache(self) -> RatingCache:
+        """Where tables of ratings are kept once they are parsed."""
+        from anomaly_lab.ratings.cache import RatingCache
+
+        return RatingCache(self.folder / "cache" / "ratings")
 
     @cached_property
     def client(self) -> MlflowClient:

@@ -125,7 +125,8 @@ def _length_variance(lengths: FloatArray, reference: RatingBatch) -> FloatArray:
     theirs = np.diff(reference.indptr)
     mean = reference.n_rows / max(reference.n_users, 1)
     spread = float(theirs.std()) + 1e-9 if len(theirs) else 1.0
-    return np.abs(lengths - mean) / spread
+    deviation: FloatArray = np.abs(lengths - mean) / spread
+    return deviation
 
 
 def _filler_mean_target_difference(counts: FloatArray, values: FloatArray) -> FloatArray:
@@ -141,5 +142,4 @@ def _majority(reference: RatingBatch) -> FloatArray:
     counts = item_level_counts(reference)
     overall = counts.sum(axis=0)
     majority = (counts + 1e-6 * overall / max(overall.sum(), 1)).argmax(axis=1)
-    chosen: FloatArray = (np.arange(counts.shape[1]) == majority[:, None]).astype(float)
-    return chosen
+    return np.asarray(np.arange(counts.shape[1]) == majority[:, None], dtype=float)

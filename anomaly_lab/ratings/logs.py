@@ -7,9 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.cache import RatingCache
 from anomaly_lab.ratings.item_files import find_items, for_items, read_items
 from anomaly_lab.ratings.items import ItemTable
-from anomaly_lab.ratings.readers import batch_of, find_file, joint_scale, read_raw
+from anomaly_lab.ratings.opening import find_file, open_ratings
+from anomaly_lab.ratings.readers import joint_scale
 from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.ratings.table_files import open_table
 
@@ -58,6 +60,7 @@ def read_log(
     items: str | Path | None = None,
     scale: RatingScale | None = None,
     columns: Mapping[str, str] | None = None,
+    cache: RatingCache | None = None,
 ) -> Log:
     """Read a log of ratings and the table of its items.
 
@@ -74,6 +77,8 @@ def read_log(
     columns : mapping of str to str, optional
         Role to column name: user, item, rating, timestamp of the ratings; title, genres and, where a column is so
         called, item of the table of items.
+    cache : RatingCache, optional
+        As in :func:`~anomaly_lab.ratings.readers.read_rounds`.
 
     Raises
     ------
@@ -82,11 +87,13 @@ def read_log(
     """
     columns = columns or {}
     file = find_file(path)
-    raw = read_raw(file, {role: name for role, name in columns.items() if role not in _OF_ITEMS}, unrated=UNRATED)
-    batch = batch_of(raw, scale or joint_scale([raw]))
+    of_ratings = {role: name for role, name in columns.items() if role not in _OF_ITEMS}
+    opened = open_ratings(file, of_ratings, unrated=UNRATED, cache=cache)
+    parsed = opened.on(scale or joint_scale([opened]))
+    batch = parsed.batch
     table = Path(items) if items is not None else find_items(file.parent)
     content = None if table is None else for_items(read_items(table, _item_columns(table, columns)), batch.item_ids)
-    return Log(batch, content, _name(Path(path)), str(path), raw.n_unrated)
+    return Log(batch, content, _name(Path(path)), str(path), parsed.n_unrated)
 
 
 def _item_columns(table: Path, columns: Mapping[str, str]) -> dict[str, str]:

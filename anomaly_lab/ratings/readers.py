@@ -4,21 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
 from anomaly_lab.errors import DataError
-from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.cache import ParsedRatings, RatingCache
 from anomaly_lab.ratings.labels import Labels, Round, check_labels
-from anomaly_lab.ratings.npz import read_npz, read_npz_labels
-from anomaly_lab.ratings.raw import RawLabels, RawRatings
+from anomaly_lab.ratings.npz import read_npz_labels
+from anomaly_lab.ratings.opening import find_file, open_ratings
+from anomaly_lab.ratings.raw import RawLabels
 from anomaly_lab.ratings.scale import RatingScale, infer_scale
-from anomaly_lab.ratings.table_files import TABLE_SUFFIXES
-from anomaly_lab.ratings.tables import read_table, read_table_labels
-from anomaly_lab.types import AnyArray, IntArray
-
-_SUFFIXES = (".npz", *TABLE_SUFFIXES)
-_KNOWN_FILES = ("ratings.csv", "ratings.dat", "u.data", "anime_ratings.dat", "users-score-2023.csv")
+from anomaly_lab.ratings.tables import read_table_labels
+from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 
 def read_rounds(
@@ -27,6 +25,7 @@ def read_rounds(
     scale: RatingScale | None = None,
     columns: Mapping[str, str] | None = None,
     require_labels: bool = False,
+    cache: RatingCache | None = None,
 ) -> list[Round]:
     """Read several rounds on one rating scale.
 
@@ -42,6 +41,8 @@ def read_rounds(
         common names. Archives and files without a header have no names and ignore it.
     require_labels : bool
         Whether a file without labels is an error.
+    cache : RatingCache, optional
+        Where tables are kept once they are parsed; without it every reading parses them.
 
     Returns
     -------
@@ -59,13 +60,13 @@ def read_rounds(
     if not paths:
         raise DataError("at least one file of ratings must be given, found none")
     _check_given_once(paths)
-    raws = [read_raw(path, columns) for path in paths]
-    for raw in raws:
-        if require_labels and raw.labels is None:
-            raise DataError(f"{raw.source}: must hold labels (key 'y', or a column for the label), found none")
-    scale = scale or joint_scale(raws)
+    files = [open_ratings(path, columns, cache=cache) for path in paths]
+    for file in files:
+        if require_labels and file.labels is None:
+            raise DataError(f"{file.source}: must hold labels (key 'y', or a column for the label), found none")
+    scale = scale or joint_scale(files)
     names = _names(paths)
-    return [_round(raw, scale, name, str(path)) for raw, name, path in zip(raws, names, paths, strict=True)]
+    return [_round(file.on(scale), name, str(path)) for file, name, path in zip(files, names, paths, strict=True)]
 
 
 def read_round(
@@ -120,55 +121,6 @@ def read_labels(
     return raw.users, fake, kinds
 
 
-def read_raw(path: str | Path, columns: Mapping[str, str] | None = None, *, unrated: str | None = None) -> RawRatings:
-    """Read what a file holds before its scale is known.
-
-    Parameters
-    ----------
-    path, columns
-        As in :func:`read_rounds`.
-    unrated : str, optional
-        As in :func:`~anomaly_lab.ratings.tables.read_table`.
-
-    Raises
-    ------
-    DataError
-        As in :func:`read_rounds`.
-    """
-    file = find_file(path)
-    return read_npz(file) if file.suffix.lower() == ".npz" else read_table(file, columns, unrated=unrated)
-
-
-def find_file(path: str | Path) -> Path:
-    """Return the file of ratings meant by a path, which may be a folder.
-
-    Raises
-    ------
-    DataError
-        If there is none or several, its suffix is unknown, or it cannot be read.
-    """
-    path = Path(path)
-    if path.is_dir():
-        path = _file_in(path)
-    if not path.is_file():
-        raise DataError(f"{path}: must be a file of ratings or labels, found no such file")
-    if path.suffix.lower() not in _SUFFIXES:
-        raise DataError(f"{path}: must end in one of {', '.join(_SUFFIXES)}, found '{path.suffix or path.name}'")
-    try:
-        path.open("rb").close()
-    except OSError as error:
-        raise DataError(f"{path}: must be readable, found: {error.strerror}") from error
-    return path
-
-
-def _file_in(folder: Path) -> Path:
-    found = [folder / name for name in _KNOWN_FILES if (folder / name).is_file()]
-    if len(found) != 1:
-        names = " and ".join(file.name for file in found) or "none of them"
-        raise DataError(f"{folder}: a folder must hold one of {', '.join(_KNOWN_FILES)}, found {names}; give the file")
-    return found[0]
-
-
 def _check_given_once(paths: Sequence[str | Path]) -> None:
     seen: set[Path] = set()
     for path in paths:
@@ -183,7 +135,19 @@ def _names(paths: Sequence[str | Path]) -> list[str]:
     return stems if len(set(stems)) == len(stems) else [str(file.with_suffix("")) for file in files]
 
 
-def joint_scale(raws: Sequence[RawRatings]) -> RatingScale:
+class HoldsRatings(Protocol):
+    """Anything that holds a file's ratings before they are on a scale."""
+
+    @property
+    def ratings(self) -> FloatArray:
+        """Ratings, every distinct one among them."""
+
+    @property
+    def source(self) -> str:
+        """The file, for messages."""
+
+
+def joint_scale(raws: Sequence[HoldsRatings]) -> RatingScale:
     """Return the one scale that fits the ratings of several files.
 
     Raises
@@ -197,29 +161,10 @@ def joint_scale(raws: Sequence[RawRatings]) -> RatingScale:
         raise DataError(f"{', '.join(raw.source for raw in raws)}: {error}") from None
 
 
-def batch_of(raw: RawRatings, scale: RatingScale) -> RatingBatch:
-    """Return a file's ratings on a scale.
-
-    Raises
-    ------
-    DataError
-        If a rating is not on the scale, or an id is neither whole number nor text.
-    """
-    return RatingBatch.from_rows(
-        raw.users,
-        raw.items,
-        raw.ratings,
-        scale=scale,
-        timestamps=raw.timestamps,
-        source=raw.source,
-        rows=raw.rows,
-    )
-
-
-def _round(raw: RawRatings, scale: RatingScale, name: str, path: str) -> Round:
-    batch = batch_of(raw, scale)
-    labels = None
-    if raw.labels is not None:
-        given = raw.labels
-        labels = Labels.for_batch(batch, given.users, given.labels, given.kinds, source=given.source, rows=given.rows)
-    return Round(batch, labels, name, path)
+def _round(parsed: ParsedRatings, name: str, path: str) -> Round:
+    given, labels = parsed.labels, None
+    if given is not None:
+        labels = Labels.for_batch(
+            parsed.batch, given.users, given.labels, given.kinds, source=given.source, rows=given.rows
+        )
+    return Round(parsed.batch, labels, name, path)

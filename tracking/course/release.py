@@ -13,7 +13,8 @@ import pandas as pd
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.ratings.archives import round_arrays
 from anomaly_lab.ratings.labels import Round
-from anomaly_lab.ratings.readers import batch_of, joint_scale, read_raw
+from anomaly_lab.ratings.opening import batch_of, read_raw
+from anomaly_lab.ratings.readers import joint_scale
 from anomaly_lab.types import AnyArray
 from tracking.course.files import save_arrays
 from tracking.course.folder import RULES, CourseFolder
