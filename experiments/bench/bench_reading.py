@@ -19,7 +19,7 @@ import pandas as pd
 
 from anomaly_lab.ratings import RatingBatch
 from anomaly_lab.ratings.cache import RatingCache
-from anomaly_lab.ratings.readers import read_round
+from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.scale import STARS
 from experiments.bench.bench_statistics import draw_columns, rate
 from experiments.bench.common import compare, in_turns, machine
@@ -51,7 +51,7 @@ def main(n_rows: int) -> None:
         draw_columns(n_rows, USERS, ITEMS).to_csv(file, index=False)
 
         def read(kept: RatingCache | None) -> RatingBatch:
-            return read_round(file, scale=STARS, cache=kept).ratings
+            return read_rounds([file], scale=STARS, cache=kept)[0].ratings
 
         def first() -> None:
             shutil.rmtree(cache.folder, ignore_errors=True)
