@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 
 from anomaly_lab.features.choice import rarity_columns, raters_ranks, seat_columns
 from anomaly_lab.features.order import ascending_order
-from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel
+from anomaly_lab.features.panel import highest, kept_items, panel, rated, reference_panel, user_blocks
 from anomaly_lab.features.popularity import solve_tilt
 from anomaly_lab.features.split import split_columns
 from anomaly_lab.ratings.batch import RatingBatch
@@ -44,8 +44,12 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
         all, their spread, and ``knn_relative`` to activity; ``jaccard_<1|10|mean>``. ``split_…``: see
         `anomaly_lab.features.split`; ``rarity_…``, ``lift_…`` and ``seat_…``: see `anomaly_lab.features.choice`.
     """
-    model = fit_sets(reference)
-    chosen = rated(panel(users, kept_items(reference)))
+    model, items = fit_sets(reference), kept_items(reference)
+    parts = [_describe(rated(panel(part, items)), model) for part in user_blocks(users)]
+    return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
+
+
+def _describe(chosen: Float32Array, model: SetModel) -> dict[str, FloatArray]:
     expected = _expected(chosen, model.share)
     columns: dict[str, FloatArray] = {}
     scores = {name: chosen @ weights for name, weights in model.ease.items()}
@@ -56,8 +60,7 @@ def cooccurrence(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatA
     columns |= rarity_columns(chosen, expected, model.share, loose) | seat_columns(chosen, loose, model.raters)
     columns |= _component_columns(chosen, expected, model.components)
     columns |= _neighbour_columns(chosen, model.known, model.expected)
-    columns |= split_columns(chosen, model.affinity)
-    return {name: np.asarray(column, dtype=float) for name, column in columns.items()}
+    return columns | split_columns(chosen, model.affinity)
 
 
 @dataclass(frozen=True, eq=False)

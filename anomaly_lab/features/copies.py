@@ -7,7 +7,17 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from anomaly_lab.features.panel import Levels, blocks, highest, one_hot, panels, products, rated
+from anomaly_lab.features.panel import (
+    Levels,
+    highest,
+    kept_items,
+    one_hot,
+    panel,
+    products,
+    rated,
+    reference_panel,
+    user_blocks,
+)
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -40,13 +50,13 @@ def copies(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
         the source's items), ``source_length`` (log); ``remainder`` (share of items not explained);
         ``agreement_z_<1|10|low|mean>``, exact agreements standardised, of the nearest and farthest ten and of all.
     """
-    mine, theirs = panels(users, reference)
+    items, theirs = kept_items(reference), reference_panel(reference)
     shares = np.bincount(reference.ratings, minlength=users.scale.n_levels) / max(reference.n_rows, 1)
     chance = float((shares**2).sum()) + SHARED_BIAS
     sources = _Sources(
         theirs, rated(theirs).T, one_hot(theirs, users.scale.n_levels), *_level_weights(theirs, users.scale.n_levels)
     )
-    parts = [_describe(mine[part], sources, chance) for part in blocks(len(mine))]
+    parts = [_describe(panel(part, items), sources, chance) for part in user_blocks(users)]
     return {name: np.concatenate([part[name] for part in parts]).astype(float) for name in parts[0]}
 
 

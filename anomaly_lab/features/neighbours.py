@@ -5,7 +5,17 @@ from __future__ import annotations
 import numpy as np
 
 from anomaly_lab.features.agreement import item_means
-from anomaly_lab.features.panel import Levels, blocks, highest, kept_items, one_hot, panels, products, rated
+from anomaly_lab.features.panel import (
+    Levels,
+    highest,
+    kept_items,
+    one_hot,
+    panel,
+    products,
+    rated,
+    reference_panel,
+    user_blocks,
+)
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import Float32Array, FloatArray
 
@@ -33,24 +43,23 @@ def neighbours(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
         ``correlation_<1|10|50>``, means over the nearest; ``correlation_mean``, ``correlation_std``,
         ``correlation_low`` (mean of the lowest ten); ``agreement_<1|10>``, ``agreement_mean``.
     """
-    mine, theirs = panels(users, reference)
+    items, theirs = kept_items(reference), reference_panel(reference)
     values = users.scale.values
-    means = item_means(reference).mean[kept_items(reference)]
-    by_user, by_reference = _deviations(mine, values, means), _deviations(theirs, values, means)
+    means = item_means(reference).mean[items]
+    by_reference = _deviations(theirs, values, means)
     their_squares = by_reference.value**2
     chance = _chance_agreement(reference)
     n_levels = users.scale.n_levels
     their_levels, they_rated = one_hot(theirs, n_levels), rated(theirs).T
     found: dict[str, list[FloatArray]] = {}
-    for part in blocks(len(mine)):
-        a = _Deviations(by_user.value[part], by_user.known[part])
+    for part in user_blocks(users):
+        mine = panel(part, items)
+        a = _deviations(mine, values, means)
         common = a.known @ by_reference.known.T
         spread = (a.value**2 @ by_reference.known.T) * (a.known @ their_squares.T)
         similar = (a.value @ by_reference.value.T) / np.sqrt(spread + 1e-8) * (common / (common + CORRELATION_PRIOR))
-        both = rated(mine[part]) @ they_rated
-        agree = (products(one_hot(mine[part], n_levels), their_levels) + AGREEMENT_PRIOR * chance) / (
-            both + AGREEMENT_PRIOR
-        )
+        both = rated(mine) @ they_rated
+        agree = (products(one_hot(mine, n_levels), their_levels) + AGREEMENT_PRIOR * chance) / (both + AGREEMENT_PRIOR)
         for name, column in _summaries(similar.astype(np.float32), agree.astype(np.float32)).items():
             found.setdefault(name, []).append(column)
     return {name: np.concatenate(columns) for name, columns in found.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 
 import numpy as np
@@ -19,31 +20,18 @@ MAX_REFERENCE = 6_000
 """Reference users that each user is compared with: those whose profile digests come first, a random sample."""
 USERS_AT_ONCE = 4_000
 
+_log = logging.getLogger(__name__)
 Levels = NDArray[np.int8]
 
 
-def panels(users: RatingBatch, reference: RatingBatch) -> tuple[Levels, Levels]:
-    """Return both batches as tables of levels over the same items, `NOT_RATED` where there is no rating.
-
-    Of several ratings of one item by one user the highest level counts. Beyond `MAX_ITEMS` items and `MAX_REFERENCE`
-    reference users the least rated items and the users last in digest order are left out; a course stays below both.
-
-    Parameters
-    ----------
-    users, reference : RatingBatch
-        On the same items.
-
-    Returns
-    -------
-    users, reference : ndarray of int8, shape (n_users, n_items) and (n_reference, n_items)
-    """
-    return panel(users, kept_items(reference)), reference_panel(reference)
-
-
 def reference_panel(reference: RatingBatch) -> Levels:
-    """Return at most `MAX_REFERENCE` reference users as a table of levels over the kept items."""
+    """Return at most `MAX_REFERENCE` reference users, first in digest order, as a table of levels over the kept items.
+
+    A course stays below both bounds. What is left out beyond them is logged.
+    """
     items = kept_items(reference)
     if reference.n_users > MAX_REFERENCE:
+        _log.info("comparing with %d of %d reference users", MAX_REFERENCE, reference.n_users)
         reference = reference.select(np.arange(reference.n_users) < MAX_REFERENCE)
     return panel(reference, items)
 
@@ -52,11 +40,15 @@ def kept_items(reference: RatingBatch) -> IntArray:
     """Return the items that dense families look at, ascending: all of them up to `MAX_ITEMS`."""
     if reference.n_items <= MAX_ITEMS:
         return np.arange(reference.n_items)
+    _log.info("comparing on the %d most rated of %d items", MAX_ITEMS, reference.n_items)
     return np.sort(np.argsort(-item_users(reference), kind="stable")[:MAX_ITEMS])
 
 
 def panel(batch: RatingBatch, items: IntArray) -> Levels:
-    """Return a batch as a table of levels over some items, `NOT_RATED` where there is no rating."""
+    """Return a batch as a table of levels over some items, `NOT_RATED` where there is no rating.
+
+    Of several ratings of one item by one user the highest level counts.
+    """
     place = np.full(batch.n_items, -1, dtype=np.int32)
     place[items] = np.arange(len(items))
     levels = np.full((batch.n_users, len(items)), NOT_RATED, dtype=np.int8)
@@ -107,6 +99,13 @@ def blocks(n_users: int) -> Iterator[slice]:
     """Yield slices of users small enough for a table of users by reference users."""
     for start in range(0, n_users, USERS_AT_ONCE):
         yield slice(start, start + USERS_AT_ONCE)
+
+
+def user_blocks(users: RatingBatch) -> Iterator[RatingBatch]:
+    """Yield users in blocks small enough for several tables of users by items or by reference users."""
+    place = np.arange(users.n_users)
+    for part in blocks(users.n_users):
+        yield users if users.n_users <= USERS_AT_ONCE else users.select((place >= part.start) & (place < part.stop))
 
 
 def highest(values: Float32Array, count: int) -> Float32Array:

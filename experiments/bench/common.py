@@ -96,6 +96,17 @@ def _three_digits(value: float) -> float:
     return float(f"{value:.3g}")
 
 
+def memory(kind: str) -> int:
+    """Return this process's memory in bytes: what it holds (``VmRSS``) or the most it has held (``VmHWM``).
+
+    `resource.getrusage` will not do: a process starts with the peak of the one that started it.
+    """
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(f"{kind}:"):
+            return int(line.split()[1]) * 1024
+    raise ValueError(f"{kind} must be VmRSS or VmHWM")
+
+
 def machine() -> str:
     """Return what a timing depends on: processor, cores, load at the start, and versions."""
     packages = ", ".join(f"{name} {version(name)}" for name in PACKAGES)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from anomaly_lab.features.statistics import grouped_statistics
 from anomaly_lab.types import FloatArray
 from experiments.bench.bench_statistics import by_lab, check, draw_columns, grouped
-from experiments.bench.common import Timing, compare, machine
+from experiments.bench.common import Timing, compare, machine, memory
 from experiments.bench.statistic_baselines import pandas_statistics, polars_statistics
 
 SHAPE = (20_000_000, 138_000, 27_000)
@@ -51,19 +50,14 @@ def describe(way: str, rows: pd.DataFrame, n_users: int, n_items: int) -> tuple[
     return pd.DataFrame(found), {"wall": time.perf_counter() - wall, "cpu": time.process_time() - cpu}
 
 
-def peak() -> int:
-    """Return the most memory this process has held, in bytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def run(way: str, folder: Path, n_users: int, n_items: int) -> None:
     """Do one way's work in this process, print what it took, and keep what it found to be held against the others."""
     describe(way, draw_columns(1_000, 10, 10), 10, 10)  # libraries and kernels are loaded before memory is looked at
     rows = pd.DataFrame({name: np.load(folder / f"{name}.npy") for name in COLUMNS}, copy=False)
-    before = peak()
+    before = memory("VmRSS")
     with threadpool_limits(1):
         found, seconds = describe(way, rows, n_users, n_items)
-    print(json.dumps(seconds | {"peak": peak() - before}))
+    print(json.dumps(seconds | {"peak": memory("VmHWM") - before}))
     found.to_parquet(folder / f"{way}.parquet")
 
 
