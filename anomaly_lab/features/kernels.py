@@ -134,6 +134,44 @@ def group_rows(
 
 
 @compiled
+def move_to_blocks(
+    users: AnyArray,
+    items: AnyArray,
+    ratings: AnyArray,
+    shift: int,
+    ends: IntArray,
+    own_users: AnyArray,
+    own_items: AnyArray,
+    own_ratings: AnyArray,
+) -> None:
+    """Move rows so that those of ``2**shift`` neighbouring users stand together, in their order.
+
+    Parameters
+    ----------
+    users, items, ratings : ndarray of shape (n_rows,)
+        Codes in range.
+    shift : int
+        Users are in one block if they agree but for so many of their last bits.
+    ends : ndarray of shape (at least n_blocks + 1,)
+        Overwritten.
+    own_users, own_items, own_ratings : ndarray of shape (at least n_rows,)
+        Where the rows are moved to.
+    """
+    ends[:] = 0
+    for row in range(_at(len(users))):
+        ends[(_at(users[row]) >> _at(shift)) + _at(1)] += 1
+    for last in range(1, len(ends)):
+        ends[last] += ends[last - 1]
+    for row in range(_at(len(users))):
+        block = _at(users[row]) >> _at(shift)
+        place = _at(ends[block])
+        ends[block] += 1
+        own_users[place] = users[row]
+        own_items[place] = items[row]
+        own_ratings[place] = ratings[row]
+
+
+@compiled
 def sum_cells(starts: IntArray, cells: AnyArray, table: FloatArray, sums: FloatArray) -> None:
     """Set each user's row of `sums` to the sum of the table's rows for their cells.
 

@@ -6,6 +6,7 @@ only tables of users and of items are held: a few bytes a rating.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,11 @@ from anomaly_lab.types import AnyArray, FloatArray, IntArray
 COLUMNS = 8
 """Sums a user: item mean, its square, rating times item mean, distance, weighted distance, log share, its square,
 log-probability."""
+USERS_IN_CACHE = 32_768
+"""Users whose sums, 64 bytes each, a core's cache holds; rows of more come in blocks of users."""
+USERS_IN_BLOCK = 4_096
+ROWS_AT_ONCE = 4_000_000
+"""Rows that are moved into blocks at a time, 9 bytes each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +114,8 @@ def user_statistics(
     item_counts = _item_counts(users, items, ratings, n_users, n_items, scale)
     counts, sums = np.zeros((n_users, scale.n_levels), dtype=np.int32), on_lines(n_users, COLUMNS)
     table = item_table(item_counts, n_users, scale.values)
-    sum_rows(users, items, ratings, table, scale.values, counts, sums)
+    for part in _blocks(users, items, ratings, n_users):
+        sum_rows(*part, table, scale.values, counts, sums)
     return _describe(counts, sums, scale.values)
 
 
@@ -149,6 +156,26 @@ def _item_counts(
             f"{users[wrong]}, {items[wrong]} and {ratings[wrong]} in row {wrong} (counted from 0)"
         )
     return counts
+
+
+def _blocks(
+    users: AnyArray, items: AnyArray, ratings: AnyArray, n_users: int
+) -> Iterator[tuple[AnyArray, AnyArray, AnyArray]]:
+    """Yield all rows; of many users some at a time, moved so that the sums in use stay in a core's cache."""
+    from anomaly_lab.features.kernels import move_to_blocks
+
+    if n_users <= USERS_IN_CACHE:
+        yield users, items, ratings
+        return
+    shift = USERS_IN_BLOCK.bit_length() - 1
+    ends = np.empty((n_users >> shift) + 2, dtype=np.int64)
+    size = min(ROWS_AT_ONCE, len(users))
+    own_users, own_items, own_ratings = (np.empty(size, dtype=kind) for kind in (np.int32, np.int32, np.int8))
+    for start in range(0, len(users), ROWS_AT_ONCE):
+        rows = slice(start, start + ROWS_AT_ONCE)
+        move_to_blocks(users[rows], items[rows], ratings[rows], shift, ends, own_users, own_items, own_ratings)
+        n_rows = len(users[rows])
+        yield own_users[:n_rows], own_items[:n_rows], own_ratings[:n_rows]
 
 
 def item_table(counts: AnyArray, n_users: int, values: FloatArray) -> FloatArray:

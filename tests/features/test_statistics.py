@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from anomaly_lab.errors import DataError
+from anomaly_lab.features import statistics
 from anomaly_lab.features.agreement import agreement
 from anomaly_lab.features.likelihood import likelihood
 from anomaly_lab.features.popularity import popularity
@@ -69,6 +70,16 @@ def test_order_of_rows_does_not_matter():
     again = describe([column[shuffled] for column in columns])
     for name, column in describe(columns).items():
         np.testing.assert_allclose(again[name], column, rtol=1e-9, atol=1e-9, err_msg=name)
+
+
+def test_blocks_of_users_change_nothing(monkeypatch):
+    columns = draw(STARS)
+    whole = describe(columns)
+    monkeypatch.setattr(statistics, "USERS_IN_CACHE", 10)
+    monkeypatch.setattr(statistics, "USERS_IN_BLOCK", 8)
+    monkeypatch.setattr(statistics, "ROWS_AT_ONCE", 100)
+    for name, column in describe(columns).items():
+        np.testing.assert_array_equal(column, whole[name], err_msg=name)
 
 
 def test_user_without_ratings_has_finite_statistics():
