@@ -28,7 +28,11 @@ _Kernel = TypeVar("_Kernel", bound=Callable[..., Any])
 
 def compiled(function: _Kernel) -> _Kernel:
     """Compile a kernel at its first call, keep the machine code on disk and let other threads run beside it."""
-    kernel: _Kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    kernel: _Kernel
+    try:
+        kernel = numba.njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # neither the package's folder nor the user's can be written
+        kernel = numba.njit(nogil=True, error_model="numpy")(function)
     return kernel
 
 
