@@ -7,8 +7,10 @@ ordered by F1; the next band starts at the first run that is not tied.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from math import isnan
 
 TIE_MARGIN = 0.005
@@ -71,20 +73,25 @@ def rank(
     names : tuple of str
         What reasons call the primary metric and the tie-breaker, where a course ranks by others.
     """
-    left = sorted(contenders, key=lambda one: (-one.auc, -_f1(one), one.submitted, one.key))
+    ordered = sorted(contenders, key=lambda one: (-one.auc, -_f1(one), one.submitted, one.key))
     placings: list[Placing] = []
     band = 0
-    while left:
+    while len(placings) < len(ordered):
         band += 1
-        leader = left[0]
-        tied = [one for one in left if round(leader.auc - one.auc, 12) < margin]
-        left = left[len(tied) :]
+        start = len(placings)
+        leader = ordered[start]
+        end = bisect_left(ordered, margin, start + 1, key=partial(_behind, leader))
+        tied = ordered[start:end]
         tied.sort(key=lambda one: (-_f1(one), -one.auc, one.submitted, one.key))
         below = placings[-1].contender.auc if placings else None
         for place, one in enumerate(tied):
             why = _alone(one, below, names) if len(tied) == 1 else _tied(place, tied, leader, margin, names)
             placings.append(Placing(len(placings) + 1, band, one, why))
     return placings
+
+
+def _behind(leader: Contender, one: Contender) -> float:
+    return round(leader.auc - one.auc, 12)
 
 
 def _f1(one: Contender) -> float:

@@ -160,6 +160,7 @@ def leaderboard(
     store: Annotated[list[Path] | None, typer.Option(help="A lab's folder; repeatable.  [default: lab]")] = None,
     question: Annotated[str | None, typer.Option(help="Beginning of a question's fingerprint.")] = None,
     all_runs: Annotated[bool, typer.Option("--all", help="Every run, not only each detector's best.")] = False,
+    top: Annotated[int | None, typer.Option(min=1, help="Rows from the first on.  [default: all]")] = None,
     as_json: AsJson = False,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
@@ -168,7 +169,7 @@ def leaderboard(
     from experiments import show
     from tracking.leaderboard import leaderboard as read_board
 
-    board = read_board(store or ["lab"], question=question, all_runs=all_runs)
+    board = read_board(store or ["lab"], question=question, all_runs=all_runs, top=top)
     if as_json:
         typer.echo(show.to_json(_board_json(board)))
     elif as_csv:

@@ -170,6 +170,7 @@ def tune(
         chosen, _ = choose_run(opened, None, question.fingerprint)
         expected = expect_run(opened, chosen)
         log_expectation(opened, chosen, expected)
+    opened.analyze()
     board = leaderboard([store], question=question.fingerprint)
     return Tuned(board, driver.failures, interrupted=not complete, expected=expected)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from anomaly_lab.evaluation.expect import PRIORS, Expectation, expect
-from tracking.read import shown_runs
+from tracking.read import open_reader
 from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:
@@ -33,16 +33,19 @@ def expect_run(store: Store, run: Run) -> Expectation | None:
         The run to be handed in.
     """
     question, protocol = (run.data.tags[PREFIX + key] for key in ("question", "protocol"))
-    rivals = [one for one in shown_runs(store) if _answered(one, question)]
-    aucs = {one.info.run_id: fold_aucs(store, one.info.run_id) for one in rivals}
-    mine = aucs.get(run.info.run_id, [])
-    if not mine or protocol not in PRIORS:
+    if protocol not in PRIORS:
         return None
-    rivals = [one for one in rivals if len(aucs[one.info.run_id]) == len(mine)]
-    ids = [one.info.run_id for one in rivals]
+    with open_reader(store) as reader:
+        rivals = [run_id for run_id, _, ranked in reader.shown(question) if ranked == "true"]
+        aucs = reader.steps(rivals, "fold_auc")
+        errors = reader.values(rivals, "auc_se")
+    mine = aucs.get(run.info.run_id, {})
+    if not mine:
+        return None
+    ids = [one for one in rivals if len(aucs.get(one, {})) == len(mine)]
     return expect(
-        np.array([aucs[one] for one in ids]),
-        np.array([one.data.metrics["auc_se"] for one in rivals]),
+        np.array([list(aucs[one].values()) for one in ids]),
+        np.array([errors[one] for one in ids]),
         ids.index(run.info.run_id),
         protocol,
         n_rounds=len(json.loads(run.data.tags[PREFIX + "rounds"])) if protocol == "in-round" else None,
@@ -57,12 +60,6 @@ def log_expectation(store: Store, run: Run, expected: Expectation | None) -> Non
         now = int(time.time() * 1000)
         metrics = [Metric(name, getattr(expected, key), now, 0) for name, key in LOGGED.items()]
         store.client.log_batch(run.info.run_id, metrics=metrics)
-
-
-def fold_aucs(store: Store, run_id: str) -> list[float]:
-    """Return a run's AUC on each query of its question, in the question's order."""
-    history = store.client.get_metric_history(run_id, "fold_auc")
-    return [float(one.value) for one in sorted(history, key=lambda one: int(one.step))]
 
 
 def in_words(expected: Expectation) -> str:
@@ -83,8 +80,3 @@ def met(run: Run, auc: float) -> list[str]:
     low, high = logged["expected_low"], logged["expected_high"]
     where = "lies in" if low <= auc <= high else "is below" if auc < low else "is above"
     return [f"AUC {auc:.3f} {where} the interval that was expected, {low:.3f} to {high:.3f}"]
-
-
-def _answered(run: Run, question: str) -> bool:
-    tags = run.data.tags
-    return bool(tags.get(PREFIX + "question") == question and tags.get(PREFIX + "ranked") == "true")

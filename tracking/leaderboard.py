@@ -9,10 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from anomaly_lab.errors import StoreError
-from anomaly_lab.ranking import Contender, rank
+from anomaly_lab.ranking import TIE_MARGIN, Contender, rank
 from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.partial import leader_by_round, unranked
-from tracking.read import read_runs
+from tracking.read import ShownRuns, open_runs
 from tracking.recommender_board import OF_RECOMMENDERS, rank_recommenders
 from tracking.store import DEFAULT_FOLDER, Store
 from tracking.sweep import sweep
@@ -40,22 +40,6 @@ COLUMNS = (
     "baseline",
     "run_id",
     "store",
-)
-MEASURES = (
-    "auc",
-    "auc_low",
-    "auc_high",
-    "f1",
-    "precision",
-    "recall",
-    "average_precision",
-    "auc_in_round",
-    "optimism",
-    "auc_forward",
-    "auc_kind_out",
-    "auc_worst_kind",
-    "real_auc",
-    "seconds",
 )
 
 
@@ -107,6 +91,7 @@ def leaderboard(
     question: str | None = None,
     all_runs: bool = False,
     task: str | None = None,
+    top: int | None = None,
 ) -> Board:
     """Return the leaderboard of the newest question in some stores, or of a given one.
 
@@ -120,6 +105,8 @@ def leaderboard(
         Every run instead of the best one of each detector.
     task : str, optional
         Look at questions of this task only.
+    top : int, optional
+        Rows from the first on; all by default.
 
     Raises
     ------
@@ -129,27 +116,55 @@ def leaderboard(
     opened = [Store.open(folder) for folder in stores]
     for store in opened:
         sweep(store)
-    runs = read_runs(opened).drop_duplicates("run_id").reindex(columns=list(_READ))  # labs are copied between machines
-    if task is not None:
-        runs = _of_task(runs, task, stores)
-    asked = runs.groupby("question").agg(
-        title=("question_title", "first"),
-        protocol=("protocol", "first"),
-        task=("task", "first"),
-        runs=("run_id", "size"),
-        newest=("submitted", "max"),
-    )
-    chosen = _choose(asked, question)
-    mine = runs[runs["question"] == chosen]
-    others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
-    title = str(asked.loc[chosen, "title"])
-    protocol = str(asked.loc[chosen, "protocol"])
-    if (asks := str(asked.loc[chosen, "task"])) != FAKE_USERS:
-        table = rank_recommenders(mine, asks, all_runs=all_runs)
-        return Board(title, chosen, protocol, table, others, float("nan"), asks)
-    share = float(mine["fake_share"].astype(float).iloc[0])
-    table = _with_partial(mine, opened, all_runs=all_runs)
-    return Board(title, chosen, protocol, table, others, share)
+    with open_runs(opened) as runs:
+        asked = _asked(runs, ", ".join(map(str, stores)), task)
+        chosen = _choose(asked, question)
+        others = asked.drop(index=chosen).reset_index()[["question", "title", "runs"]]
+        title, protocol, asks = (str(asked.loc[chosen, name]) for name in ("title", "protocol", "task"))
+        if asks != FAKE_USERS:
+            mine = runs.add(runs.table(chosen), _OF_RECOMMENDERS)
+            ranked = rank_recommenders(mine, asks, all_runs=all_runs).iloc[:top]
+            return Board(title, chosen, protocol, ranked, others, float("nan"), asks)
+        share = float(str(asked.loc[chosen, "fake_share"]))
+        return Board(title, chosen, protocol, _board(runs, chosen, all_runs, top), others, share)
+
+
+def _asked(runs: ShownRuns, folders: str, task: str | None) -> pd.DataFrame:
+    """Return the questions of some runs, with what the newest run of each says of it."""
+    asked = runs.asked().reset_index()
+    if asked.empty:
+        raise StoreError(f"{folders}: there must be finished runs, found none; run `anomaly-lab tune` first")
+    asked = runs.add(asked, ["question_title", "protocol", "task", "fake_share"])
+    asked = asked.rename(columns={"question_title": "title"}).set_index("question")
+    asked = asked if task is None else asked[asked["task"] == task]
+    if asked.empty:
+        raise StoreError(
+            f"{folders}: there must be finished runs of task {task}, found none; run `anomaly-lab tune` first"
+        )
+    return asked
+
+
+def _board(runs: ShownRuns, question: str, all_runs: bool, top: int | None) -> pd.DataFrame:
+    """Return the ranking of one question's runs, and below it those that answered a part of the question."""
+    mine = runs.table(question) if top is None or not all_runs else _first(runs, question, top)
+    mine = runs.add(mine, ["detector", "trial", "auc", "f1"])
+    ranked, partial = mine[mine["ranked"] == "true"], mine[mine["ranked"] == "partial"]
+    placed = rank_runs(ranked, all_runs=all_runs).iloc[:top]
+    table = _shown(runs.add(placed, [name for name in (*COLUMNS, "note") if name not in placed]))
+    if partial.empty:
+        return table
+    partial = runs.add(partial, [name for name in (*COLUMNS, "note", "answered", "rounds") if name not in mine])
+    below = _shown(unranked(partial, leader_by_round(runs, placed.head(1)), all_runs=all_runs))
+    return pd.concat([table, below], ignore_index=True).iloc[:top]
+
+
+def _first(runs: ShownRuns, question: str, top: int) -> pd.DataFrame:
+    """Return the runs among which the first `top` are, with every run that is tied with one of them.
+
+    The run at that place is within the margin of the leader of its band, and so are all others of the band.
+    """
+    best = runs.best(question, "auc", top, 2 * TIE_MARGIN)
+    return best if len(best) >= top else runs.table(question)
 
 
 def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
@@ -158,38 +173,26 @@ def rank_runs(runs: pd.DataFrame, *, all_runs: bool = False) -> pd.DataFrame:
     Parameters
     ----------
     runs : DataFrame
-        ``run_id``, ``detector``, ``trial``, ``auc``, ``f1``, ``submitted`` and whatever else `COLUMNS` shows.
+        ``run_id``, ``detector``, ``trial``, ``auc``, ``f1`` and ``submitted``. A run without an AUC has no place.
     all_runs : bool
         Every run instead of the best one of each detector.
+
+    Returns
+    -------
+    DataFrame
+        The runs in order with ``rank``, ``band`` and ``why``, and how many ``runs`` each was selected from.
     """
     tries = runs.groupby("detector")["run_id"].transform("size")
-    runs = runs.assign(runs=1 if all_runs else tries)
+    runs = runs.assign(runs=1 if all_runs else tries).dropna(subset="auc")
     if not all_runs:
         runs = runs.assign(trial=pd.to_numeric(runs["trial"]))  # of equals the earliest, whichever worker was faster
         by = {"auc": False, "f1": False, "trial": True, "submitted": True, "run_id": True}
         runs = runs.sort_values(list(by), ascending=list(by.values())).drop_duplicates("detector")
-    contenders = [
-        Contender(str(row["run_id"]), row["auc"], row["f1"], row["submitted"]) for row in runs.to_dict(orient="records")
-    ]
-    placings = rank(contenders)
-    by_run = runs.set_index("run_id")
+    figures = (runs[name].tolist() for name in ("run_id", "auc", "f1", "submitted"))
+    placings = rank(map(Contender, *figures))
     rows = [(one.rank, one.band, one.contender.key, one.why) for one in placings]
-    table = pd.DataFrame(rows, columns=["rank", "band", "run_id", "why"]).join(by_run, on="run_id")
-    return _shown(table)
-
-
-def _with_partial(runs: pd.DataFrame, stores: Sequence[Store], *, all_runs: bool) -> pd.DataFrame:
-    """Return the ranking, and below it runs that answered a part of the question."""
-    table = rank_runs(runs[runs["ranked"] == "true"], all_runs=all_runs)
-    partial = runs[runs["ranked"] == "partial"]
-    if partial.empty:
-        return table
-    leader: dict[str, float] = {}
-    if len(table):
-        first = runs.set_index("run_id").loc[table["run_id"].iloc[0]]
-        store = next(one for one in stores if str(one.folder) == first["store"])
-        leader = leader_by_round(store, str(first.name), first["rounds"])
-    return pd.concat([table, _shown(unranked(partial, leader, all_runs=all_runs))], ignore_index=True)
+    order = pd.DataFrame(rows, columns=["rank", "band", "run_id", "why"])
+    return order.join(runs.set_index("run_id"), on="run_id")
 
 
 def _shown(table: pd.DataFrame) -> pd.DataFrame:
@@ -201,35 +204,7 @@ def _shown(table: pd.DataFrame) -> pd.DataFrame:
     return table.drop(columns="note").astype({"rank": "Int64", "band": "Int64"})
 
 
-_READ = (
-    "run_id",
-    "store",
-    "submitted",
-    "question",
-    "question_title",
-    "task",
-    "protocol",
-    "detector",
-    "trial",
-    "baseline",
-    "fake_share",
-    "ranked",
-    "answered",
-    "rounds",
-    "note",
-    *MEASURES,
-    *(name for name in OF_RECOMMENDERS if name not in MEASURES),
-)
-
-
-def _of_task(runs: pd.DataFrame, task: str, stores: Sequence[str | Path]) -> pd.DataFrame:
-    found = runs[runs["task"] == task]
-    if found.empty:
-        folders = ", ".join(map(str, stores))
-        raise StoreError(
-            f"{folders}: there must be finished runs of task {task}, found none; run `anomaly-lab tune` first"
-        )
-    return found
+_OF_RECOMMENDERS = ("detector", "trial", "baseline", "seconds", "auc", "auc_low", "auc_high", *OF_RECOMMENDERS)
 
 
 def _choose(asked: pd.DataFrame, question: str | None) -> str:

@@ -6,23 +6,23 @@ import json
 
 import pandas as pd
 
-from tracking.store import Store
+from tracking.read import ShownRuns
 
 
-def leader_by_round(store: Store, run_id: str, rounds: str) -> dict[str, float]:
-    """Return a run's AUC in each round, by the digest of the round's ratings.
+def leader_by_round(runs: ShownRuns, leader: pd.DataFrame) -> dict[str, float]:
+    """Return the leader's AUC in each round, by the digest of the round's ratings.
 
     Parameters
     ----------
-    store : Store
-        Where the run is.
-    run_id : str
-        A ranked run.
-    rounds : str
-        Its tag of that name.
+    runs : ShownRuns
+        That it is one of.
+    leader : DataFrame
+        Its row; empty if there is none.
     """
-    by_step = {one.step: float(one.value) for one in store.client.get_metric_history(run_id, "fold_auc")}
-    return {one["ratings"]: by_step[step] for step, one in enumerate(json.loads(rounds)) if step in by_step}
+    if leader.empty:
+        return {}
+    rounds = json.loads(runs.add(leader, ["rounds"])["rounds"].iloc[0])
+    return {rounds[step]["ratings"]: auc for step, auc in runs.steps(leader.iloc[0], "fold_auc").items()}
 
 
 def unranked(runs: pd.DataFrame, leader: dict[str, float], *, all_runs: bool = False) -> pd.DataFrame:

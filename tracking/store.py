@@ -6,7 +6,7 @@ import logging
 import os
 import platform
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,9 +76,14 @@ class Store:
         return cls(folder, normalised(remote) if remote else f"sqlite:///{database}")
 
     @property
+    def database(self) -> Path:
+        """The folder's own database."""
+        return (self.folder / "mlflow.db").absolute()
+
+    @property
     def is_local(self) -> bool:
         """Whether MLflow's database is the folder's own."""
-        return self.tracking_uri == f"sqlite:///{(self.folder / 'mlflow.db').absolute()}"
+        return self.tracking_uri == f"sqlite:///{self.database}"
 
     @property
     def journal(self) -> Path:
@@ -123,6 +128,20 @@ class Store:
                 client = MlflowClient(self.tracking_uri)
                 client.search_experiments(max_results=1)  # makes the tables
                 return client
+
+    def analyze(self) -> None:
+        """Let the lab's own database see how its tables are filled.
+
+        Without that SQLite looks through every metric of every run where MLflow's UI sorts runs by one: seconds for
+        10,000 runs. Looking at a thousand rows of each index says enough.
+        """
+        import sqlite3
+
+        if not self.is_local or not self.database.exists():
+            return
+        with closing(sqlite3.connect(self.database, timeout=30)) as connection, connection:
+            connection.execute("PRAGMA analysis_limit=1000")
+            connection.execute("ANALYZE")
 
     def experiment(self, name: str, tags: Mapping[str, str]) -> str:
         """Return the id of an experiment, made with some tags if need be, restored if it was deleted in the UI."""

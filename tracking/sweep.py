@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 
 from anomaly_lab.errors import StoreError
+from tracking.lab_database import open_database
+from tracking.read import search_all
 from tracking.store import PREFIX, Store
 
 
@@ -24,14 +26,19 @@ def sweep(store: Store) -> int:
     int
         Number of runs put right.
     """
-    experiments = [one.experiment_id for one in store.client.search_experiments()]
-    running = store.client.search_runs(
-        experiments, f"attributes.status = 'RUNNING' and tags.`{PREFIX}home` = '{store.home}'", max_results=50_000
-    )
     by_study: dict[str, list[str]] = {}
-    for run in running:
-        by_study.setdefault(run.data.tags.get(PREFIX + "study", ""), []).append(run.info.run_id)
+    for run_id, study in _running(store):
+        by_study.setdefault(study, []).append(run_id)
     return sum(_sweep_study(store, study, run_ids) for study, run_ids in by_study.items())
+
+
+def _running(store: Store) -> list[tuple[str, str]]:
+    """Return runs that were begun here and not ended, each with its study."""
+    with open_database(store) as database:
+        if database is not None:
+            return database.running(store.home)
+    found = search_all(store, f"attributes.status = 'RUNNING' and tags.`{PREFIX}home` = '{store.home}'")
+    return [(run.info.run_id, run.data.tags.get(PREFIX + "study", "")) for run in found]
 
 
 def _sweep_study(store: Store, study: str, run_ids: list[str]) -> int:

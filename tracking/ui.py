@@ -66,6 +66,7 @@ def serve(store: Store, port: int = 5000) -> Iterator[Server]:
         raise StoreError(f"MLFLOW_TRACKING_URI: the runs are on a server already; open {store.tracking_uri}")
     _require_free(port)
     sweep(store)
+    store.analyze()
     log = store.folder / "ui.log"
     url = f"http://{HOST}:{port}"
     with log.open("wb") as output:

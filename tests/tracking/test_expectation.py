@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from anomaly_lab.evaluation.expect import expect
-from tracking.expectation import expect_run, fold_aucs, log_expectation
+from tracking.expectation import expect_run, log_expectation
 from tracking.export import export
 from tracking.leaderboard import leaderboard
 from tracking.scoring import score
@@ -24,6 +24,11 @@ def runs(store):
     leader = leaderboard([store.folder]).table["run_id"].iloc[0]
     others = leaderboard([store.folder], all_runs=True).table["run_id"]
     return [store.client.get_run(one) for one in (leader, *others[others != leader])]
+
+
+def fold_aucs(store, run_id):
+    history = store.client.get_metric_history(run_id, "fold_auc")
+    return [one.value for one in sorted(history, key=lambda one: one.step)]
 
 
 def expected_metrics(run):

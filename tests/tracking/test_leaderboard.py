@@ -13,13 +13,15 @@ from anomaly_lab.ratings.readers import read_round, read_rounds
 from experiments.tune import tune
 from tracking.colleague import record
 from tracking.leaderboard import COLUMNS, leaderboard
-from tracking.read import read_runs
+from tracking.read import open_runs
 from tracking.store import Store
 
 
 def test_the_board_is_the_rule_applied_to_every_run(tiny_lab):
-    table = leaderboard([tiny_lab], all_runs=True).table
-    runs = read_runs([Store.open(tiny_lab)])
+    board = leaderboard([tiny_lab], all_runs=True)
+    table = board.table
+    with open_runs([Store.open(tiny_lab)]) as read:
+        runs = read.add(read.table(board.question), ["auc", "f1"])
     contenders = [
         Contender(one["run_id"], one["auc"], one["f1"], one["submitted"]) for one in runs.to_dict(orient="records")
     ]
