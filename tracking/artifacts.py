@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-from sklearn.metrics import precision_recall_curve, roc_curve
 
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.evaluation.recommending import RecommenderResult
+from anomaly_lab.types import FloatArray, IntArray
 from tracking.read import local_folder
 from tracking.store import Store
 
@@ -90,11 +90,23 @@ def _write_detected(result: RunResult, folder: Path) -> None:
     (folder / "curves.json").write_text(json.dumps(curves), encoding="utf-8")
 
 
-def _curves(truth: Any, scores: Any) -> dict[str, list[float]]:
-    false_rate, true_rate, _ = roc_curve(truth, scores)
-    precision, recall, _ = precision_recall_curve(truth, scores)
-    thin = {}
-    for name, values in {"fpr": false_rate, "tpr": true_rate, "precision": precision, "recall": recall}.items():
-        keep = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).astype(int))
-        thin[name] = np.round(values[keep], 5).tolist()
-    return thin
+def _curves(truth: IntArray, scores: FloatArray) -> dict[str, list[float]]:
+    """Return points of scikit-learn's ``roc_curve`` and ``precision_recall_curve``, which sort and check twice over."""
+    order = np.argsort(-scores, kind="stable")
+    last = np.flatnonzero(np.diff(scores[order], append=np.nan))  # of users whose scores are equal
+    found, flagged = np.cumsum(truth[order])[last], last + 1.0
+    wrong = flagged - found
+    bends = np.flatnonzero(np.r_[True, (np.diff(wrong, 2) != 0) | (np.diff(found, 2) != 0), True][: len(last)])
+    curves = {
+        "fpr": np.r_[0, wrong[bends]] / wrong[-1],
+        "tpr": np.r_[0, found[bends]] / found[-1],
+        "precision": np.r_[(found / flagged)[::-1], 1],
+        "recall": np.r_[(found / found[-1])[::-1], 0],
+    }
+    return {name: _thinned(values) for name, values in curves.items()}
+
+
+def _thinned(values: FloatArray) -> list[float]:
+    keep = np.unique(np.linspace(0, len(values) - 1, min(POINTS, len(values))).astype(int))
+    kept: list[float] = np.round(values[keep], 5).tolist()
+    return kept

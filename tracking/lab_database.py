@@ -136,7 +136,7 @@ def open_database(store: Store) -> Iterator[LabDatabase | None]:
         yield None
         return
     with closing(_connect(store.database)) as connection:
-        yield LabDatabase(connection) if _is_known(connection) else None
+        yield LabDatabase(connection) if is_known(connection) else None
 
 
 def _connect(database: Path) -> sqlite3.Connection:
@@ -146,7 +146,8 @@ def _connect(database: Path) -> sqlite3.Connection:
     return connection
 
 
-def _is_known(connection: sqlite3.Connection) -> bool:
+def is_known(connection: sqlite3.Connection) -> bool:
+    """Return whether a database has a schema of `SCHEMAS`."""
     try:
         return {version for (version,) in connection.execute("select version_num from alembic_version")} <= SCHEMAS
     except sqlite3.DatabaseError:  # whoever opens it by MLflow is told what is wrong

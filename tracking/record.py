@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import cached_property, partial
 from math import isfinite
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.evaluation.recommending import RecommenderResult
-from anomaly_lab.evaluation.result import ScoredFold
 from anomaly_lab.tasks.question import Question
-from tracking.artifacts import artifact_folder, write_artifacts
+from tracking.artifacts import write_artifacts
 from tracking.notes import NOTE, question_note, study_note
 from tracking.read import COMMON_PARAMS
 from tracking.spec import RunSpec
 from tracking.store import PREFIX, Store
 from tracking.views import detector_view, question_views
-
-if TYPE_CHECKING:
-    from mlflow.entities import DatasetInput
+from tracking.whole_run import DatasetFacts, Point, WholeRun, points_of
+from tracking.write import dataset_inputs, log, write_run
 
 VALIDATION = "epoch_validation"
 """Metric whose steps are epochs: what is held out of the known ratings, and what trials are ended early by."""
@@ -59,7 +57,7 @@ class Recorder:
             client.update_run(run_id, status=RunStatus.to_string(RunStatus.RUNNING))
             return str(run_id)
         run = client.create_run(self.experiment_id, tags=spec.tags("study"), run_name=f"{spec.detector} study")
-        client.log_inputs(run.info.run_id, self._datasets())
+        client.log_inputs(run.info.run_id, dataset_inputs(self._datasets))
         return str(run.info.run_id)
 
     def finish_study(self, spec: RunSpec, run_id: str, status: str, *, n_trials: int, best: str | None) -> None:
@@ -92,7 +90,7 @@ class Recorder:
             self._mark_best(spec.study, best, n_trials)
             for key, value in detector_view(self.question.task, spec.detector, list(params)).items():
                 client.set_experiment_tag(self.experiment_id, key, value)
-        self._log(run_id, metrics, {}, tags)
+        log(self.store, run_id, [Point(key, value) for key, value in metrics.items()], tags=tags)
         client.set_terminated(run_id, status=status)
 
     def _mark_best(self, study: str, run_id: str, n_trials: int) -> None:
@@ -138,23 +136,17 @@ class Recorder:
         params: Mapping[str, Any] | None = None,
         started: float | None = None,
     ) -> str:
-        """Write a finished run with its metrics and artifacts, under a name and with tags, and return its id.
-
-        One request makes the run, one writes all parameters and metrics, one folder of artifacts is written together,
-        and one request ends it. Whoever finds a run still RUNNING knows that its writer died.
-        """
-        client = self.store.client
-        tags = {**tags, PREFIX + "seed": str(result.seed)}
-        began = int((started if started is not None else time.time()) * 1000)
-        run = client.create_run(self.experiment_id, start_time=began, tags=tags, run_name=name)
-        run_id = str(run.info.run_id)
-        with artifact_folder(self.store, run) as folder:
-            write_artifacts(result, folder)
-        client.log_inputs(run_id, self._datasets())
-        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
-        self._log(run_id, result.metrics, {**common, **(params or result.params)}, {}, result)
-        client.set_terminated(run_id, status="FINISHED")
-        return run_id
+        """Write a finished run with its metrics and artifacts, under a name and with tags, and return its id."""
+        run = self._run(
+            spec,
+            name,
+            {**tags, PREFIX + "seed": str(result.seed)},
+            params or result.params,
+            points=points_of(result, self.question),
+            datasets=self._datasets,
+            started=time.time() if started is None else started,
+        )
+        return write_run(self.store, run, partial(write_artifacts, result))
 
     def record_failure(
         self, spec: RunSpec, error: str, *, parent: str, trial: int, params: Mapping[str, Any], started: float
@@ -176,28 +168,23 @@ class Recorder:
     ) -> str:
         """Write a trial that was ended early, with how far it had come."""
         tags = spec.tags("pruned") | {"mlflow.parentRunId": parent, PREFIX + "trial": str(trial), NOTE: why}
-        run = self.store.client.create_run(
-            self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=f"{spec.detector} {trial}"
-        )
-        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
-        self._log(run.info.run_id, {}, {**common, **params}, {}, validation=validation)
-        self.store.client.set_terminated(run.info.run_id, status="FINISHED")
-        return str(run.info.run_id)
+        points = [Point(VALIDATION, value, epoch) for epoch, value in validation.items()]
+        run = self._run(spec, f"{spec.detector} {trial}", tags, params, points=points, started=started)
+        return write_run(self.store, run)
 
     def write_failure(
         self, error: str, *, name: str, tags: Mapping[str, str], params: Mapping[str, Any], started: float
     ) -> str:
         """Write a run whose model failed, under a name, with the reason as a tag."""
-        client = self.store.client
         tags = {**tags, PREFIX + "error": error[:4000], NOTE: f"Failed: {error[:4000]}"}
-        run = client.create_run(self.experiment_id, start_time=int(started * 1000), tags=tags, run_name=name)
-        self._log(run.info.run_id, {}, params, {})
-        client.set_terminated(run.info.run_id, status="FAILED")
-        return str(run.info.run_id)
+        texts = {key: str(value) for key, value in params.items()}
+        run = WholeRun(self.experiment_id, name, tags, texts, started=started, status="FAILED")
+        return write_run(self.store, run)
 
     def add_metrics(self, run_id: str, metrics: Mapping[str, float], tags: Mapping[str, str] | None = None) -> None:
         """Add metrics, and tags without prefix, to a run."""
-        self._log(run_id, metrics, {}, {PREFIX + key: value for key, value in (tags or {}).items()})
+        tags = {PREFIX + key: value for key, value in (tags or {}).items()}
+        log(self.store, run_id, [Point(key, float(value)) for key, value in metrics.items()], tags=tags)
 
     def written_trials(self, study: str) -> dict[int, str]:
         """Return the runs of a study's trials by trial number: of all that ended, failed or ended early or not."""
@@ -214,66 +201,16 @@ class Recorder:
         curve = self.store.client.get_metric_history(run_id, VALIDATION)
         return {one.step: one.value for one in curve if isfinite(one.value)}
 
-    def _log(
-        self,
-        run_id: str,
-        metrics: Mapping[str, float],
-        params: Mapping[str, Any],
-        tags: Mapping[str, str],
-        result: RunResult | RecommenderResult | None = None,
-        validation: Mapping[int, float] | None = None,
-    ) -> None:
-        from mlflow.entities import Metric, Param, RunTag
+    def _run(
+        self, spec: RunSpec, name: str, tags: Mapping[str, str], params: Mapping[str, Any], **others: Any
+    ) -> WholeRun:
+        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
+        texts = {key: str(value) for key, value in {**common, **params}.items()}
+        return WholeRun(self.experiment_id, name, tags, texts, **others)
 
-        now = int(time.time() * 1000)
-        rows = [Metric(key, float(value), now, 0) for key, value in metrics.items()]
-        rows += [Metric(VALIDATION, value, now, epoch) for epoch, value in (validation or {}).items()]
-        if result is not None:
-            rows += [Metric(f"seconds_{stage}", value, now, 0) for stage, value in result.seconds.items()]
-            place = {one.name: number for number, one in enumerate(self.question.rounds)}
-            task = self.question.task
-            folds: Sequence[ScoredFold] = result.folds
-            for number, fold in enumerate(folds):
-                step = place.get(fold.name, number)
-                shown = (task.primary.name, task.tie_breaker.name)
-                rows += [Metric(f"fold_{name}", fold.metrics[name], now, step) for name in shown]
-            if isinstance(result, RecommenderResult):
-                curve = result.folds[0].history.to_dict("records")
-                rows += [
-                    Metric(f"epoch_{name}", one[name], now, int(one["epoch"]))
-                    for one in curve
-                    for name in one
-                    if name != "epoch"
-                ]
-        self.store.client.log_batch(
-            run_id,
-            metrics=rows,
-            params=[Param(key, str(value)) for key, value in params.items()],
-            tags=[RunTag(key, value) for key, value in tags.items()],
-        )
-
-    def _datasets(self) -> list[DatasetInput]:
-        from mlflow.entities import Dataset, DatasetInput, InputTag
-
-        inputs = []
-        for one in self.question.rounds:
-            profile = {
-                "ratings": one.ratings.n_rows,
-                "users": one.ratings.n_users,
-                "items": one.ratings.n_items,
-                "scale": one.ratings.scale.name,
-                "labels_digest": one.labels.digest(one.ratings) if one.labels else None,
-                "ratings_digest": one.ratings.digest,
-            }
-            dataset = Dataset(
-                name=one.name,
-                digest=one.ratings.digest[:10],
-                source_type="local",
-                source=json.dumps({"uri": one.path}),
-                profile=json.dumps(profile),
-            )
-            inputs.append(DatasetInput(dataset, [InputTag("mlflow.data.context", "labelled round")]))
-        return inputs
+    @cached_property
+    def _datasets(self) -> list[DatasetFacts]:
+        return [DatasetFacts.of(one) for one in self.question.rounds]
 
 
 def experiment_name(question: Question) -> str:

@@ -2,8 +2,8 @@
 
 A run has 10 parameters, 15 metrics and 3 artifacts (scores, curves and a summary of two rounds). Each way has an
 SQLite store of its own in a temporary folder, made and used once before anything is timed. The notebook's way is timed
-twice: as a careful notebook would do it, with 6 tags, and logging all that the lab logs, with every tag and the
-per-round values (but not the dataset inputs, which the lab adds). Each way writes the same three files.
+twice: as a careful notebook would do it, with 6 tags and 15 metrics, and logging all that the lab logs, with every tag
+and the per-round values (but not the dataset inputs, which the lab adds). Each way writes the same three files.
 
     python experiments/bench/bench_tracking.py
 """
@@ -17,19 +17,18 @@ from pathlib import Path
 
 import numpy as np
 
-from anomaly_lab.evaluation.engine import FoldResult, RunResult
-from anomaly_lab.evaluation.metrics import roc_auc_variance, score_metrics
-from anomaly_lab.ratings import Round
+from anomaly_lab.evaluation.engine import RunResult
 from anomaly_lab.ratings.synthetic import make_course
 from anomaly_lab.tasks.question import Question
 from experiments.bench.common import Timing, compare, in_turns, machine
+from experiments.bench.many_runs import make_result
 from tracking.artifacts import write_artifacts
 from tracking.record import Recorder
 from tracking.spec import RunSpec
 from tracking.store import Store
 
 ROUNDS = 20
-NOTEBOOK_TAGS = 6
+NOTEBOOK_TAGS, NOTEBOOK_METRICS = 6, 15
 
 
 @dataclass(frozen=True)
@@ -49,20 +48,6 @@ class Content:
     metrics: list[tuple[str, float, int]]
 
 
-def make_result(rounds: list[Round]) -> RunResult:
-    """Return the result of a detector that was right more often than not."""
-    rng = np.random.default_rng(0)
-    folds = []
-    for one in rounds:
-        assert one.labels is not None
-        truth = one.labels.fake
-        scores = truth + rng.normal(size=len(truth))
-        metrics = score_metrics(truth, scores, 0.5) | {"auc_variance": roc_auc_variance(truth, scores)}
-        folds.append(FoldResult(one.name, metrics, 0.5, 1.0, one.ratings.user_ids, scores, truth))
-    params = {f"parameter_{number}": number / 7 for number in range(8)}
-    return RunResult("bench", params, 0, tuple(folds), {"features": 0.1, "fit": 0.2, "score": 0.1})
-
-
 def content_of(store: Store, run_id: str) -> Content:
     """Return all that a run of a store holds, MLflow's own tags left out."""
     data = store.client.get_run(run_id).data
@@ -74,8 +59,8 @@ def content_of(store: Store, run_id: str) -> Content:
 
 
 def as_in_a_notebook(content: Content) -> Content:
-    """Return what a notebook would log: a few tags, and no values of single rounds."""
-    metrics = [one for one in content.metrics if not one[0].startswith("fold_")]
+    """Return what a notebook would log: a few tags, 15 metrics, and no values of single rounds."""
+    metrics = [one for one in content.metrics if not one[0].startswith("fold_")][:NOTEBOOK_METRICS]
     return Content(content.params, dict(list(content.tags.items())[:NOTEBOOK_TAGS]), metrics)
 
 
