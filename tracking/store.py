@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from filelock import FileLock, Timeout
 
 from anomaly_lab.errors import StoreError
+from tracking.blank import lay_blank
 from tracking.remote import advisory_lock, is_database, normalised, require_answer
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Store:
         # MLflow's own lock does not cover the making of a new database by two processes at once.
         with self.lock("database"):
             if self.is_local:
+                lay_blank(self.folder / "mlflow.db")
                 return _local_client(self.tracking_uri, self.folder / "mlflow.db")
             with advisory_lock(self.tracking_uri, "tables"):
                 client = MlflowClient(self.tracking_uri)
