@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import importlib
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -78,7 +79,8 @@ class Entry:
         spec = importlib.util.find_spec(module)
         if spec is None or spec.origin is None:
             raise PluginError(f"module {module} not found")
-        tree = ast.parse(Path(spec.origin).read_text(encoding="utf-8"))
+        source = Path(spec.origin).read_text(encoding="utf-8")
+        tree = ast.parse(_own_lines(source, attribute) if self.origin == BUILT_IN else source)
         for node in tree.body:
             if isinstance(node, ast.ClassDef | ast.FunctionDef) and node.name == attribute:
                 return node
@@ -165,6 +167,12 @@ class Registry:
     def load(self, name: str) -> Any:
         """Import and return the object registered under a name."""
         return self.get(name).load()
+
+
+def _own_lines(source: str, name: str) -> str:
+    """Return the lines of one definition, for which the rest of a module of our own need not be parsed."""
+    found = re.search(rf"^(?:class|def) {name}\b.*\n(?:[ )].*\n|\n)*", source, re.MULTILINE)
+    return source if found is None else found.group()
 
 
 @cache

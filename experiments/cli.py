@@ -1,51 +1,77 @@
-"""The command line: each command is one public function and a table."""
+"""The command line: each command is one public function of a module that is imported when it is called."""
 
 from __future__ import annotations
 
-import signal
+import importlib
 import sys
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
 
-from anomaly_lab.errors import ConfigError, LabError
-from experiments import (
-    cli_ablate,
-    cli_attacks,
-    cli_benchmark,
-    cli_codabench,
-    cli_course,
-    cli_data,
-    cli_describe,
-    cli_detect,
-    cli_evaluate,
-    cli_explain,
-    cli_handin,
-    cli_recommend,
-    cli_report,
-)
-from experiments.options import (
-    AsJson,
-    Columns,
-    DropGenres,
-    Families,
-    Inductive,
-    Items,
-    Log,
-    Rounds,
-    Scale,
-    StoreFolder,
-    TaskName,
-    TaskOptions,
-    TeamFile,
-    pairs,
-    scale_of,
-    split,
-)
+from anomaly_lab.errors import LabError
+from anomaly_lab.registry import Entry
+
+COMMANDS = {
+    "tune": "experiments.cli_tune:tune",
+    "leaderboard": "experiments.cli_leaderboard:leaderboard",
+    "evaluate": "experiments.cli_evaluate:evaluate",
+    "ablate": "experiments.cli_ablate:ablate",
+    "benchmark": "experiments.cli_benchmark:benchmark",
+    "export": "experiments.cli_handin:export",
+    "score": "experiments.cli_handin:score",
+    "record": "experiments.cli_handin:record",
+    "attacks": "experiments.cli_models:attacks",
+    "simulate": "experiments.cli_simulate:simulate",
+    "models": "experiments.cli_models:models",
+    "check": "experiments.cli_models:check",
+    "recommend": "experiments.cli_recommend:recommend",
+    "similar": "experiments.cli_recommend:similar",
+    "describe": "experiments.cli_describe:describe",
+    "explain": "experiments.cli_explain:explain",
+    "detect": "experiments.cli_detect:detect",
+    "report": "experiments.cli_report:report",
+    "data": "experiments.cli_data:data",
+    "course": "experiments.cli_course:course",
+    "ui": "experiments.cli_leaderboard:ui",
+}
+"""Every command in the order of the help, and the function that it is."""
+
+
+class LazyGroup(TyperGroup):
+    """A group that imports a command's module when the command is called or asked for its own help."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        names: Any = dict.fromkeys(COMMANDS)
+        self.commands = names  # for the list and for typos
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Return a command, imported now; None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, function = COMMANDS[cmd_name].split(":")
+        found = importlib.import_module(module)
+        own = getattr(found, "app", None) or typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+        if not hasattr(found, "app"):
+            own.command(cmd_name)(getattr(found, function))
+        return get_command(own)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the list of commands without rich, which takes longer to import than all the rest."""
+        self.rich_markup_mode = None
+        super().format_help(ctx, formatter)
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write each command's name and the first line of its docstring, read from the source."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, Entry(name, target).summary) for name, target in COMMANDS.items()])
+
 
 app = typer.Typer(
     name="anomaly-lab",
+    cls=LazyGroup,
     help="Find generated users in rating data: tune, track, rank, export.",
     no_args_is_help=True,
     add_completion=False,
@@ -53,193 +79,9 @@ app = typer.Typer(
 )
 
 
-@app.command()
-def tune(
-    rounds: Rounds = None,
-    detector: Annotated[list[str] | None, typer.Option(help="A detector; repeatable. Default: all.")] = None,
-    trials: Annotated[
-        int | None, typer.Option(help="Trials per detector, the first at its defaults.  [default: 4]")
-    ] = None,
-    jobs: Annotated[int | None, typer.Option(help="Processes.  [default: the number of cores]")] = None,
-    timeout: Annotated[float | None, typer.Option(help="Seconds after which no further trial begins.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed of proposals and fits.  [default: 0]")] = None,
-    protocol: Annotated[str | None, typer.Option(help="next-round, in-round or forward.")] = None,
-    kind_out: Annotated[
-        bool | None, typer.Option(help="Leave-kind-out for every winner.  [default: where labels name kinds]")
-    ] = None,
-    store: Annotated[Path | None, typer.Option(help="The lab's folder.  [default: lab]")] = None,
-    families: Families = None,
-    inductive: Inductive = None,
-    features: TeamFile = None,
-    scale: Scale = None,
-    columns: Columns = None,
-    task: TaskName = None,
-    ratings: Log = None,
-    items: Items = None,
-    drop_genre: DropGenres = None,
-    task_option: TaskOptions = None,
-    executor: Annotated[str | None, typer.Option(help="serial, processes or dask.  [default: processes]")] = None,
-    scheduler: Annotated[str | None, typer.Option(help="A running Dask scheduler: tcp://host:port.")] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings from a TOML file; options win over it.")] = None,
-    as_json: AsJson = False,
-) -> None:
-    """Tune detectors on labelled rounds (without a round, on an embedded course), or recommenders on a log."""
-    from anomaly_lab.ratings.readers import read_rounds
-    from anomaly_lab.tasks.names import RECOMMENDING
-    from experiments import show
-    from experiments.asked_log import read_asked_log, recommend_next, take_task
-    from experiments.config import read_config
-    from experiments.progress import progress_report
-    from experiments.tune import check_settings
-    from experiments.tune import tune as run_tune
-    from tracking.expectation import as_json as expectation_json
-
-    given = {
-        "rounds": [str(path) for path in rounds] if rounds else None,
-        "detectors": detector,
-        "trials": trials,
-        "jobs": jobs,
-        "timeout": timeout,
-        "seed": seed,
-        "protocol": protocol,
-        "kind_out": kind_out,
-        "store": str(store) if store else None,
-        "families": split(families),
-        "inductive": inductive,
-        "features": str(features) if features else None,
-        "scale": scale,
-        "task": task,
-        "ratings": str(ratings) if ratings else None,
-        "items": str(items) if items else None,
-        "drop_genres": drop_genre,
-        "task_options": task_option,
-        "executor": executor,
-        "scheduler": scheduler,
-    }
-    settings = read_config(config) if config else {}
-    settings |= {key: value for key, value in given.items() if value is not None}
-    settings |= take_task(settings)
-    check_settings(**settings)
-    folder = Path(settings.get("store", "lab"))
-    paths, how = settings.pop("rounds", None), _reading(settings, columns, folder)
-    course = None
-    if settings["task"].name in RECOMMENDING:
-        rounds_read = read_asked_log(settings, paths, **how)
-    else:
-        if not paths:
-            course = _embedded_course(folder)
-            paths = course[:3]
-        rounds_read = read_rounds(paths, require_labels=True, **how)
-    with progress_report() as report:
-        tuned = run_tune(rounds_read, report=report, **settings)
-    if as_json:
-        typer.echo(
-            show.to_json(
-                _board_json(tuned.board)
-                | {
-                    "failures": tuned.failures,
-                    "interrupted": tuned.interrupted,
-                    "expected": expectation_json(tuned.expected),
-                }
-            )
-        )
-        return
-    show.print_board(tuned.board)
-    for name, error in tuned.failures.items():
-        typer.echo(f"failed: {name}: {error}", err=True)
-    if tuned.interrupted:
-        typer.echo("Ended early; every finished trial is kept. The same command goes on from here.", err=True)
-    if settings["task"].name in RECOMMENDING:
-        typer.echo(recommend_next(rounds_read[0], folder))
-    else:
-        _next_steps(tuned.expected, folder, course)
-
-
-@app.command()
-def leaderboard(
-    store: Annotated[list[Path] | None, typer.Option(help="A lab's folder; repeatable.  [default: lab]")] = None,
-    question: Annotated[str | None, typer.Option(help="Beginning of a question's fingerprint.")] = None,
-    all_runs: Annotated[bool, typer.Option("--all", help="Every run, not only each detector's best.")] = False,
-    top: Annotated[int | None, typer.Option(min=1, help="Rows from the first on.  [default: all]")] = None,
-    as_json: AsJson = False,
-    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
-    as_markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
-) -> None:
-    """Rank runs that answered the same question by the course's rule."""
-    from experiments import show
-    from tracking.leaderboard import leaderboard as read_board
-
-    board = read_board(store or ["lab"], question=question, all_runs=all_runs, top=top)
-    if as_json:
-        typer.echo(show.to_json(_board_json(board)))
-    elif as_csv:
-        typer.echo(board.table.to_csv(index=False), nl=False)
-    elif as_markdown:
-        typer.echo(show.to_markdown(show.board_view(board)))
-    else:
-        show.print_board(board)
-
-
-app.command()(cli_evaluate.evaluate)
-app.command()(cli_ablate.ablate)
-app.command()(cli_benchmark.benchmark)
-
-
-for command in (cli_handin.export, cli_handin.score, cli_handin.record, cli_attacks.attacks, cli_attacks.simulate):
-    app.command()(command)
-
-
-@app.command()
-def models(as_json: AsJson = False) -> None:
-    """List every registered detector; none is imported."""
-    from anomaly_lab.registry import MODELS
-    from experiments import show
-
-    table = show.entries_table(MODELS)
-    table.insert(1, "task", [entry.constant("task") or "fake-users" for entry in MODELS.entries().values()])
-    if as_json:
-        typer.echo(show.to_json(show.records(table)))
-    else:
-        show.print_table(table)
-
-
-@app.command()
-def check(name: Annotated[str, typer.Argument(help="A registered detector.")], as_json: AsJson = False) -> None:
-    """Run the conformance checks on a detector."""
-    from anomaly_lab.testing import check_model
-    from experiments import show
-
-    table = check_model(name)
-    if as_json:
-        typer.echo(show.to_json(show.records(table)))
-    else:
-        show.print_table(table.assign(passed=table["passed"].map({True: "yes", False: "NO"})))
-    if not table["passed"].all():
-        raise ConfigError(f"'{name}' fails {int((~table['passed']).sum())} of {len(table)} checks; see above")
-
-
-app.command()(cli_recommend.recommend)
-app.command()(cli_recommend.similar)
-app.command()(cli_describe.describe)
-app.command()(cli_explain.explain)
-app.command()(cli_detect.detect)
-app.command()(cli_report.report)
-app.add_typer(cli_data.app, name="data")
-cli_course.app.command()(cli_codabench.codabench)
-app.add_typer(cli_course.app, name="course")
-
-
-@app.command()
-def ui(store: StoreFolder = Path("lab"), port: Annotated[int, typer.Option(help="On 127.0.0.1.")] = 5000) -> None:
-    """Serve the runs of a lab in MLflow's UI, on this machine only."""
-    from tracking.store import Store
-    from tracking.ui import serve
-
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a killed command, too, takes its server along
-    typer.echo("starting MLflow's server …", err=True)
-    with serve(Store.open(store), port) as server:
-        typer.echo(f"{server.best_runs}\n(Ctrl-C ends it. In MLflow's sidebar, choose 'Model training' once.)")
-        server.process.wait()
+@app.callback()
+def anomaly_lab() -> None:
+    """Find generated users in rating data: tune, track, rank, export."""
 
 
 def main() -> None:
@@ -251,53 +93,6 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-
-
-def _reading(settings: dict[str, Any], columns: list[str] | None, folder: Path) -> dict[str, Any]:
-    """Return how files are to be read."""
-    from tracking.store import Store
-
-    how = {"scale": scale_of(settings.pop("scale", None)), "columns": pairs(columns) or None}
-    return how | {"cache": Store.open(folder, create=True).rating_cache}
-
-
-def _embedded_course(folder: Path) -> list[Path]:
-    from anomaly_lab.ratings.synthetic import write_course
-
-    course = folder / "course"
-    names = ["round1_labelled.npz", "round2_labelled.npz", "round3_labelled.npz", "round4.npz", "round4_truth.npz"]
-    if not all((course / name).exists() for name in names):
-        write_course(course)
-    return [course / name for name in names]
-
-
-def _next_steps(expected: Any, folder: Path, course: list[Path] | None) -> None:
-    from experiments.expectation import expectation_text
-
-    if course is None:
-        typer.echo("\n" + expectation_text(expected, "the next round"))
-        typer.echo(f"Next: anomaly-lab export --batch NEXT.npz --out scores.npz --store {folder}")
-        return
-    scores = folder / "course" / "round4_scores.npz"
-    typer.echo("\n" + expectation_text(expected, "round 4"))
-    typer.echo("Next:")
-    typer.echo("  make ui        # every run in MLflow, on http://127.0.0.1:5000")
-    typer.echo(f"  make export    # refits the best run and scores {folder}/course/round4.npz")
-    typer.echo(
-        f"  .venv/bin/anomaly-lab score --scores {scores} --labels {folder}/course/round4_truth.npz --store {folder}"
-    )
-
-
-def _board_json(board: Any) -> dict[str, Any]:
-    from experiments import show
-
-    return {
-        "question": board.question,
-        "title": board.title,
-        "protocol": board.protocol,
-        "notes": board.notes,
-        "rows": show.records(board.table),
-    }
 
 
 if __name__ == "__main__":

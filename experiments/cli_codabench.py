@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from anomaly_lab.errors import ConfigError
-from experiments.cli_course import Folder, date_of, in_zone
-from experiments.options import AsJson
+from experiments.options import AsJson, CourseDir, date_of, in_zone
 
 if TYPE_CHECKING:
     from tracking.course.codabench.bundle import Bundle
@@ -20,7 +19,7 @@ DEFAULT = Path("private") / "codabench.zip"
 
 
 def codabench(
-    folder: Folder,
+    folder: CourseDir,
     out: Annotated[Path | None, typer.Option(help="The bundle.  [default: DIR/private/codabench.zip]")] = None,
     start: Annotated[
         str | None, typer.Option(help="When the first round begins: 2026-12-01T09:00.  [default: now]")

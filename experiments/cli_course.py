@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from anomaly_lab.errors import ConfigError
-from experiments.options import AsJson, Columns, Rounds, Scale, pairs, scale_of
+from experiments.cli_codabench import codabench
+from experiments.options import AsJson, Columns, CourseDir, Rounds, Scale, date_of, in_zone, pairs, scale_of
 
 if TYPE_CHECKING:
     from tracking.course.intake import Taken
     from tracking.course.standings import RoundStandings
 
-app = typer.Typer(help="Run a course: rounds with hidden labels, submissions, a board, grades.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="The course's folder.")]
 RoundName = Annotated[str, typer.Argument(metavar="ROUND", help="A round's name or number.")]
 Moment = Annotated[
     str | None, typer.Option("--at", help="When it came in: 2026-12-02T11:59, in the course's zone.  [default: now]")
@@ -31,7 +31,7 @@ def course() -> None:
 
 @app.command()
 def init(
-    folder: Folder,
+    folder: CourseDir,
     rounds: Rounds = None,
     title: Annotated[str, typer.Option(help="What the course is called.")] = "Anomalous users",
     timezone: Annotated[str, typer.Option(help="Of deadlines.")] = "UTC",
@@ -75,7 +75,7 @@ def init(
 
 @app.command()
 def release(
-    folder: Folder,
+    folder: CourseDir,
     name: RoundName,
     file: Annotated[Path | None, typer.Option(help="A batch of your own making, published as it is.")] = None,
 ) -> None:
@@ -89,7 +89,7 @@ def release(
 
 @app.command()
 def submit(
-    folder: Folder,
+    folder: CourseDir,
     scores: Annotated[Path, typer.Argument(help="A team's file, or a folder of files named after their teams.")],
     name: Annotated[str, typer.Option("--round", help="The round's name or number.")],
     team: Annotated[str | None, typer.Option(help="Whose file it is.  [default: its name says]")] = None,
@@ -127,7 +127,7 @@ def submit(
 
 @app.command()
 def close(
-    folder: Folder,
+    folder: CourseDir,
     name: RoundName,
     early: Annotated[bool, typer.Option("--early", help="Before the deadline.")] = False,
 ) -> None:
@@ -146,7 +146,7 @@ def close(
 
 @app.command()
 def board(
-    folder: Folder,
+    folder: CourseDir,
     out: Annotated[Path | None, typer.Option(help="The page.  [default: DIR/board/index.html]")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -169,7 +169,7 @@ def board(
 
 @app.command()
 def grades(
-    folder: Folder,
+    folder: CourseDir,
     out: Annotated[Path | None, typer.Option(help="A CSV file.  [default: printed]")] = None,
 ) -> None:
     """Add the closed rounds up for every team, as CSV."""
@@ -187,23 +187,7 @@ def grades(
         typer.echo(f"{write_text(out, spreadsheet(table))}: grades of {len(table)} teams")
 
 
-def date_of(text: str, option: str) -> datetime:
-    """Return the date and time that an option gives.
-
-    Raises
-    ------
-    ConfigError
-        If it is none.
-    """
-    try:
-        return datetime.fromisoformat(text)
-    except ValueError:
-        raise ConfigError(f"{option} must be a date and time such as 2026-12-02T12:00, found '{text}'") from None
-
-
-def in_zone(when: datetime, opened: Any) -> datetime:
-    """Return a time with a zone: the course's, unless it names one."""
-    return when.replace(tzinfo=opened.rules.timezone) if when.tzinfo is None else when
+app.command()(codabench)
 
 
 def _say(one: Taken) -> None:

@@ -12,7 +12,7 @@ import typer
 if TYPE_CHECKING:
     from anomaly_lab.ratings.fetch import Report
 
-app = typer.Typer(help="Fetch published ratings.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
 @app.callback()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -45,6 +46,7 @@ TaskOptions = Annotated[
     list[str] | None, typer.Option("--task-option", help="A setting of the task: name=value; repeatable.")
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+CourseDir = Annotated[Path, typer.Argument(metavar="DIR", help="The course's folder.")]
 RunId = Annotated[str | None, typer.Option("--run", help="A run's id, or the beginning of one.")]
 
 
@@ -75,3 +77,22 @@ def pairs(settings: list[str] | None, option: str = "--columns") -> dict[str, st
             raise ConfigError(f"{option} must be name=value, found '{setting}'")
         found[key] = value
     return found
+
+
+def date_of(text: str, option: str) -> datetime:
+    """Return the date and time that an option gives.
+
+    Raises
+    ------
+    ConfigError
+        If it is none.
+    """
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise ConfigError(f"{option} must be a date and time such as 2026-12-02T12:00, found '{text}'") from None
+
+
+def in_zone(when: datetime, opened: Any) -> datetime:
+    """Return a time with a zone: the course's, unless it names one."""
+    return when.replace(tzinfo=opened.rules.timezone) if when.tzinfo is None else when

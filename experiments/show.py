@@ -11,7 +11,6 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from anomaly_lab.registry import Entry, Registry
 from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.figures import figures_of
 from tracking.leaderboard import Board
@@ -39,25 +38,6 @@ SHORT = ("rmse", "mae", "auc", "ndcg")
 """Metrics that are called by their initials."""
 OPTIONAL = ("auc_in_round", "optimism", "auc_forward", "auc_worst_kind", "real_auc")
 """Shown only where some run has them."""
-
-
-def entries_table(registry: Registry) -> pd.DataFrame:
-    """Return what is registered: ``name``, ``from`` whom, and the ``summary``, or why it cannot be read."""
-    entries = registry.entries().values()
-    return pd.DataFrame(
-        {
-            "name": [entry.name for entry in entries],
-            "from": [entry.origin for entry in entries],
-            "summary": [_told(entry) for entry in entries],
-        }
-    )
-
-
-def _told(entry: Entry) -> str:
-    """Return what an entry is, or why it cannot be had."""
-    if entry.error is not None:
-        return f"BROKEN: {entry.error}"
-    return entry.summary + (f" ({entry.missing})" if entry.missing else "")
 
 
 def console() -> Console:
@@ -132,6 +112,17 @@ def print_board(board: Board) -> None:
     for other in board.others.to_dict(orient="records"):
         line = f"{other['title']} ({other['runs']} runs): --question {str(other['question'])[:10]}"
         out.print(f"  another question here: {line}", style="dim")
+
+
+def board_json(board: Board) -> dict[str, Any]:
+    """Return a board as JSON objects."""
+    return {
+        "question": board.question,
+        "title": board.title,
+        "protocol": board.protocol,
+        "notes": board.notes,
+        "rows": records(board.table),
+    }
 
 
 def _flag_everyone(board: Board) -> dict[str, float]:

@@ -255,17 +255,25 @@ def test_models_are_listed_with_their_summaries(cli):
     assert "Ledoit and Wolf" in cli("models").out
 
 
-def test_listing_models_imports_none_of_them(tmp_path):
+@pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"], ["attacks"]])
+def test_a_list_imports_nothing_heavy_and_nothing_that_it_lists(arguments, tmp_path):
     code = (
-        "import sys\nsys.argv = ['anomaly-lab', 'models']\nfrom experiments.cli import main\n"
+        f"import sys\nsys.argv = ['anomaly-lab', *{arguments}]\nfrom experiments.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "heavy = {'sklearn', 'mlflow', 'optuna', 'imblearn', 'lightgbm', 'scipy'} & set(sys.modules)\n"
-        "models = [name for name in sys.modules if name.startswith('anomaly_lab.detectors.')]\n"
-        "sys.exit(f'imported: {heavy} {models}' if heavy or models else 0)"
+        "heavy = {'numpy', 'pandas', 'scipy', 'sklearn', 'mlflow', 'optuna', 'rich', 'imblearn'} & set(sys.modules)\n"
+        "listed = ('anomaly_lab.detectors.', 'anomaly_lab.attacks.', 'experiments.cli_')\n"
+        "found = {name for name in sys.modules if name.startswith(listed)} - {'experiments.cli_models'}\n"
+        "sys.exit(f'imported: {heavy} {found}' if heavy or found else 0)"
     )
     ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, cwd=tmp_path)
     assert (ran.returncode, ran.stderr) == (0, "")
-    assert "gradient-boosting" in ran.stdout
+    assert ran.stdout
+
+
+def test_a_mistyped_command_is_told_the_nearest(cli):
+    ran = cli("modles")
+    assert ran.code == 2
+    assert "models" in ran.err
 
 
 @pytest.mark.usefixtures("plugins")

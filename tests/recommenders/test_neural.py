@@ -289,8 +289,8 @@ def test_without_the_extra_models_are_listed_and_say_how_to_install_it():
         "find = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name in ('jax', 'optax') else find(name, *rest)\n"
         "from anomaly_lab.registry import MODELS\n"
-        "from experiments.show import entries_table\n"
-        "print(entries_table(MODELS).set_index('name').summary['neumf'])\n"
+        "from experiments.listing import registered\n"
+        "print({row['name']: row['summary'] for row in registered(MODELS)}['neumf'])\n"
         "print(MODELS.get('neumf').summary, MODELS.get('neumf').constant('task'), 'jax' in sys.modules)\n"
         "MODELS.load('neumf')\n"
     )

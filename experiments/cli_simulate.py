@@ -1,4 +1,4 @@
-"""Commands around attacks: attacks, simulate."""
+"""The command simulate."""
 
 from __future__ import annotations
 
@@ -8,18 +8,6 @@ from typing import Annotated
 import typer
 
 from experiments.options import AsJson, Columns, Scale, pairs, scale_of
-
-
-def attacks(as_json: AsJson = False) -> None:
-    """List every registered attack; none is imported."""
-    from anomaly_lab.registry import ATTACKS
-    from experiments import show
-
-    table = show.entries_table(ATTACKS)
-    if as_json:
-        typer.echo(show.to_json(show.records(table)))
-    else:
-        show.print_table(table)
 
 
 def simulate(
