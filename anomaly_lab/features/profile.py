@@ -73,10 +73,11 @@ def moments(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
     squares = centred**2
     std = np.sqrt((counts * squares).sum(axis=1) / n)
     given = counts > 0
+    skewness = (counts * squares * centred).sum(axis=1) / n / (std**3 + 1e-3)
     return {
         "mean": mean,
         "std": std,
-        "skewness": (counts * squares * centred).sum(axis=1) / n / (std**3 + 1e-3),
+        "skewness": np.round(skewness, 12),  # a symmetrical profile has 0, in whatever order its sums are taken
         "kurtosis": (counts * squares**2).sum(axis=1) / n / (std**4 + 1e-4),
         "lowest": np.where(n_known > 0, values[given.argmax(axis=1)], 0.5),
         "highest": np.where(n_known > 0, values[::-1][given[:, ::-1].argmax(axis=1)], 0.5),

@@ -40,6 +40,8 @@ def test_every_setting_is_read(write, tmp_path):
             items = "/elsewhere/movies.csv"
             drop_genres = ["sensitive"]
             task_options = ["k=2"]
+            executor = "dask"
+            scheduler = "tcp://127.0.0.1:8786"
             """
         )
     )
