@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+import math
 import os
 import pickle
 import sys
+import time
 import warnings
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from threading import Lock
 from types import TracebackType
 from typing import Any
 
-from anomaly_lab.errors import ConfigError
+from anomaly_lab.errors import ConfigError, LabError
+from experiments.interrupts import interrupts_blocked
 from experiments.workbench import Job, Outcome, Workbench
 from tracking.spec import versions
 
+COUNT_SECONDS = 1
 PATIENCE = 30
 """Seconds that a scheduler may take to answer, and its first worker to come."""
 
@@ -45,6 +51,8 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
         If Dask is not installed, nothing answers, no worker comes, or workers have other versions than this process.
     """
 
+    queue = sys.maxsize
+
     def __init__(self, bench: Workbench, workers: int, scheduler: str | None = None) -> None:
         self.client, self.cluster = _connect(workers, scheduler)
         try:
@@ -52,11 +60,27 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
             pickled = pickle.dumps(_with_absolute_folder(bench))
             self.digest = hashlib.sha256(pickled).hexdigest()
             self.data = self._send(pickled)
-            self.capacity = 2 * max(1, len(self.client.scheduler_info(n_workers=-1)["workers"]))
-            self.queue = sys.maxsize
+            self._n_workers, self._counted = 0, -math.inf
         except BaseException:
             self.stop()
             raise
+
+    @property
+    def capacity(self) -> int:
+        """Twice as many jobs as there are workers now, for more may have joined.
+
+        Raises
+        ------
+        BrokenExecutor
+            If the scheduler is gone.
+        """
+        if time.monotonic() > self._counted + COUNT_SECONDS:
+            try:
+                self._n_workers = len(self.client.nthreads())
+            except Exception as error:  # the client was closed by the loss of its scheduler
+                raise _broken(error) from error
+            self._counted = time.monotonic()
+        return 2 * max(1, self._n_workers)
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
@@ -98,6 +122,8 @@ def _hand_on(future: Future[Any], there: Any) -> None:
     """Hand on what came of a task, or why nothing did."""
     try:
         future.set_result(there.result(timeout=PATIENCE))
+    except LabError as error:  # said by the lab on the worker
+        future.set_exception(error)
     except (Exception, CancelledError) as error:
         future.set_exception(_broken(error))
 
@@ -110,10 +136,17 @@ def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
         raise ConfigError(
             f"--executor dask needs {error.name}, which is not installed: pip install 'anomaly-lab[dask]'"
         ) from None
+    for name in ("distributed", "distributed.client", "tornado.application"):  # this command says it in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     if scheduler is None:
-        cluster = LocalCluster(
-            n_workers=workers, threads_per_worker=1, processes=True, dashboard_address=None, silence_logs=50
-        )
+        with interrupts_blocked():  # Ctrl-C is the driver's to handle
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=None,  # like other processes, they may take what there is
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
         return Client(cluster, set_as_default=False), cluster
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
@@ -164,13 +197,15 @@ _one_at_a_time = Lock()
 
 
 def _bench(digest: str, payload: bytes) -> Workbench:
-    """Return a worker's workbench; features are kept on disk where the lab's folder is seen from here, too."""
+    """Return a worker's workbench; features are kept in the lab's folder if it is seen from here, else in its own."""
+    from distributed import get_worker
+
     if digest not in _benches:
         _benches.clear()
         bench: Workbench = pickle.loads(payload)
         folder = bench.features.folder
         if folder is not None and not os.access(folder.parent.parent, os.W_OK):
-            bench.features.folder = None
+            bench.features.folder = Path(get_worker().local_directory) / "features"
         _benches[digest] = bench
     return _benches[digest]
 

@@ -11,12 +11,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import forkserver
 from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Protocol
 
 from anomaly_lab.errors import LabError
+from experiments.interrupts import interrupts_blocked
 from experiments.workbench import Job, Outcome, Workbench
 
 THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -28,13 +29,18 @@ class Executor(AbstractContextManager["Executor"], Protocol):
     Parameters
     ----------
     capacity : int
-        How many jobs to hand over at a time while results decide what is run next.
+        How many jobs to hand over at a time while results decide what is run next; it grows where workers join.
     queue : int
         How many to hand over at a time once nothing hangs on results.
     """
 
-    capacity: int
-    queue: int
+    @property
+    def capacity(self) -> int:
+        """How many jobs to hand over while results decide what is run next."""
+
+    @property
+    def queue(self) -> int:
+        """How many jobs to hand over once nothing hangs on results."""
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Return the future outcome of a job."""
@@ -181,12 +187,8 @@ def _worker_context() -> BaseContext:
         return multiprocessing.get_context("spawn")
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["experiments.workbench", "sklearn.ensemble", "imblearn.pipeline"])
-    resource_tracker.ensure_running()  # it unblocks Ctrl-C after its own start
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
+    with interrupts_blocked():
         forkserver.ensure_running()
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return context
 
 

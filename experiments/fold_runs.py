@@ -49,14 +49,18 @@ class FoldRuns(Generic[Key]):
     """
 
     def __init__(self, executor: Executor, bench: Workbench, *, ahead: bool = False) -> None:
-        self.executor, self.bench = executor, bench
-        self.capacity = executor.queue if ahead else executor.capacity
+        self.executor, self.bench, self.ahead = executor, bench, ahead
         self._runs: list[_Run[Key]] = []
         self._running: set[Future[Outcome]] = set()
 
     def __len__(self) -> int:
         """How many jobs are under way."""
         return len(self._runs)
+
+    @property
+    def capacity(self) -> int:
+        """How many folds the executor takes now."""
+        return self.executor.queue if self.ahead else self.executor.capacity
 
     @property
     def room(self) -> bool:

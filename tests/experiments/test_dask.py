@@ -9,7 +9,7 @@ import threading
 from contextlib import suppress
 
 import pytest
-from lab_helpers import FAMILIES, command, facts, round_options, trial_runs, tuned, until
+from lab_helpers import FAMILIES, alive, command, facts, round_options, trial_runs, tuned, until
 
 from anomaly_lab.errors import ConfigError, LabError
 from experiments.executors import make_executor
@@ -169,3 +169,30 @@ def test_a_worker_has_one_thread_and_the_driver_alone_writes(cluster, rounds, tm
     assert f"pid {worker.pid}," in error
     assert "limits {1}" in error
     assert not (tmp_path / "lab").exists()  # a folder that a worker does not see is not made there
+
+
+def test_more_is_handed_over_when_a_worker_joins_and_the_labs_own_errors_come_back(cluster, rounds, tmp_path):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Workbench
+
+    cluster.worker()
+    bench = Workbench(Question.of(rounds), FeatureStore(("absent",), tmp_path / "lab" / "cache" / "features"))
+    with make_executor(bench, 1, "dask", cluster.address) as executor:
+        assert executor.capacity == 2
+        cluster.worker()
+        with pytest.raises(ConfigError, match="there is no feature family 'absent'"):
+            executor.prepare(0).result()
+        until(lambda: executor.capacity == 4)
+
+
+def test_workers_that_a_command_starts_do_not_hear_ctrl_c_and_end_with_it(rounds, plugins):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Job, Workbench
+
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",)))
+    with make_executor(bench, 1, "dask") as executor:
+        told = executor.submit(Job("tells", {}, 0, "forward")).result().error
+    assert "Ctrl-C blocked: True" in told
+    assert not alive(int(told.split()[2].rstrip(",")))
