@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -240,7 +240,17 @@ def training_parts(
     DataError
         If a class has one profile only, so that hiding it would leave nothing to learn from.
     """
-    yield from parts(pool, visible != HIDDEN, visible, parts_possible(pool, visible, n_parts, name))
+    yield from _training_parts(pool, mask_bytes(visible), n_parts, name)
+
+
+@lru_cache(maxsize=32)
+def _training_parts(pool: RatingPool, mask: bytes, n_parts: int, name: str) -> tuple[IntArray, ...]:
+    """Cut labelled users; kept, for every trial asks for the same parts, and cutting them costs as much as a fit."""
+    visible = np.frombuffer(mask, dtype=np.int8).astype(np.int64)
+    found = tuple(parts(pool, visible != HIDDEN, visible, parts_possible(pool, visible, n_parts, name)))
+    for part in found:
+        part.setflags(write=False)
+    return found
 
 
 def inner_folds(fold: Fold, n_parts: int = 3) -> Iterator[Fold]:

@@ -150,3 +150,16 @@ def test_a_single_known_fake_is_too_few_for_a_threshold():
     visible[np.flatnonzero(visible == 1)[1:]] = HIDDEN
     with pytest.raises(DataError, match=r"at least two different generated users must be known .* found 1"):
         list(inner_folds(replace(fold, visible=visible)))
+
+
+def test_inner_folds_asked_for_again_are_the_same_and_cannot_be_spoilt():
+    fold = plain_fold()
+    first, again = list(inner_folds(fold)), list(inner_folds(fold))
+    for one, other in zip(first, again, strict=True):
+        np.testing.assert_array_equal(one.query, other.query)
+        with pytest.raises(ValueError, match="read-only"):
+            one.query[0] = 0
+    hidden = fold.visible.copy()
+    hidden[first[0].query] = HIDDEN
+    fewer = list(inner_folds(replace(fold, visible=hidden)))
+    assert not set(first[0].query) & {user for one in fewer for user in one.query}
