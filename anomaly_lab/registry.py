@@ -18,7 +18,7 @@ from typing import Any
 from anomaly_lab.errors import ConfigError, PluginError
 
 BUILT_IN = "built-in"
-EXTRAS: Mapping[str, tuple[str, ...]] = {"neural": ("jax", "optax")}
+EXTRAS: Mapping[str, tuple[str, ...]] = {"neural": ("jax", "optax"), "pyod": ("pyod",)}
 """What must be importable for models whose literal ``extra`` names it."""
 
 
@@ -124,11 +124,14 @@ class Registry:
         Entry-point group that other distributions register in.
     built_in : mapping of str to str
         Built-in names and their targets, ``"module:Class"``; they take the same path as plugins.
+    adapters : mapping of str to str
+        Prefixes of names that another library answers for, and the classes behind them: ``pyod:ECOD``.
     """
 
     sort: str
     group: str
     built_in: Mapping[str, str] = field(default_factory=dict)
+    adapters: Mapping[str, str] = field(default_factory=dict)
 
     def entries(self) -> dict[str, Entry]:
         """Return every registered entry by name, built-in ones first.
@@ -158,6 +161,9 @@ class Registry:
             If there is none; the message suggests the nearest names.
         """
         entries = self.entries()
+        prefix, colon, rest = name.partition(":")
+        if colon and prefix in self.adapters:
+            return _adapted(name, self.adapters[prefix], rest)
         if name not in entries:
             near = get_close_matches(name, entries, n=3)
             hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(entries)}"
@@ -167,6 +173,26 @@ class Registry:
     def load(self, name: str) -> Any:
         """Import and return the object registered under a name."""
         return self.get(name).load()
+
+
+def _adapted(name: str, target: str, rest: str) -> Entry:
+    """Return the entry of a name that another library answers for."""
+    module = target.partition(":")[0]
+    entry = _Adapted(name, f"{module}:{rest}", base=target)
+    if not entry.missing:
+        importlib.import_module(module).check_name(rest)
+    return entry
+
+
+@dataclass(frozen=True)
+class _Adapted(Entry):
+    """An entry whose class is made when it is asked for; what stands in the source is its base."""
+
+    base: str = ""
+
+    @cached_property
+    def _definition(self) -> ast.ClassDef | ast.FunctionDef:
+        return Entry(self.name, self.base)._definition
 
 
 def _own_lines(source: str, name: str) -> str:
@@ -232,6 +258,7 @@ MODELS = Registry(
         "two-tower": "anomaly_lab.recommenders.neural.two_tower:TwoTower",
         "triplet": "anomaly_lab.recommenders.neural.triplet:TripletRecommender",
     },
+    {"pyod": "anomaly_lab.detectors.pyod:PyODDetector"},
 )
 
 FEATURES = Registry(

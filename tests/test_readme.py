@@ -46,7 +46,7 @@ def test_every_command_that_is_shown_exists(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["anomaly-lab", "--help"])
     with pytest.raises(SystemExit):
         main()
-    assert commands <= set(re.findall(r"^│ ([a-z]+) ", capsys.readouterr().out, flags=re.MULTILINE))
+    assert commands <= set(re.findall(r"^  ([a-z]+) ", capsys.readouterr().out, flags=re.MULTILINE))
 
 
 @pytest.mark.slow
