@@ -14,6 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
+from anomaly_lab.detectors.bounded import draw_rows
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
 from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.folds import HIDDEN, Query, Train
@@ -128,6 +129,8 @@ class NoveltyDetector(EstimatorDetector):
     """Base of one-class methods: they learn what users look like and score who does not."""
 
     kind: ClassVar[Literal["supervised", "unsupervised"]] = "unsupervised"
+    reference_rows: ClassVar[int | None] = None
+    """Rows that it learns from at most, drawn by lot; None for all."""
 
     fit_on: Annotated[str, CategoricalDistribution(FIT_ON)] = "genuine"
     scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "standard"
@@ -141,6 +144,8 @@ class NoveltyDetector(EstimatorDetector):
         from sklearn.pipeline import Pipeline
 
         X = matrix[fit_rows(self.fit_on, train.visible, inductive=train.inductive)]
+        if self.reference_rows is not None:
+            X = X[draw_rows(len(X), self.reference_rows, seed)]
         self.estimator_ = Pipeline([("scaler", make_scaler(self.scaling, len(X))), ("model", self.build(seed, len(X)))])
         with early_stop_meant():
             self.estimator_.fit(X)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 import numpy as np
 from optuna.distributions import CategoricalDistribution, IntDistribution
 from sklearn.base import BaseEstimator
 
 from anomaly_lab.detectors.base import NoveltyDetector
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS
 from anomaly_lab.types import AnyArray, FloatArray
 
 AGGREGATES = ("mean", "median", "largest")
@@ -46,6 +47,8 @@ class NeighbourDistance(BaseEstimator):  # type: ignore[misc]
 @dataclass
 class KNNDistanceDetector(NoveltyDetector):
     """Distance to the nearest genuine users (Ramaswamy, Rastogi and Shim, 2000)."""
+
+    reference_rows: ClassVar[int | None] = REFERENCE_ROWS
 
     n_neighbors: Annotated[int, IntDistribution(1, 60, log=True)] = 10
     aggregate: Annotated[str, CategoricalDistribution(AGGREGATES)] = "mean"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS, BoundedNeighbours
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.types import IntArray
 
@@ -23,7 +24,8 @@ def make_sampler(name: str, labels: IntArray, seed: int) -> Any:
         SMOTE and Tomek links (Batista et al., 2004), or random over- and under-sampling.
     labels : ndarray of shape (n_users,)
         The labels it will balance. Neighbours are limited to the minority's size; a minority of one has none to
-        interpolate with and is repeated.
+        interpolate with and is repeated. Neighbours are sought among `REFERENCE_ROWS` rows at most; with more users
+        than that, Tomek links, which would compare everyone with everyone, are left in.
     seed : int
         Its randomness.
     """
@@ -35,12 +37,15 @@ def make_sampler(name: str, labels: IntArray, seed: int) -> Any:
 
     minority = int(min(labels.sum(), len(labels) - labels.sum()))
     k, m = min(NEIGHBOURS, minority - 1), min(DANGER_NEIGHBOURS, len(labels) - 1)
+    near, near_all, danger = _search(k, minority), _search(k, len(labels)), _search(m, len(labels))
+    if name == "smote-tomek" and len(labels) > REFERENCE_ROWS:
+        name = "smote"
     makers: dict[str, Callable[[], Any]] = {
         "none": lambda: None,
-        "smote": lambda: SMOTE(k_neighbors=k, random_state=seed),
-        "borderline-smote": lambda: BorderlineSMOTE(k_neighbors=k, m_neighbors=m, random_state=seed),
-        "adasyn": lambda: AdaptiveSampler(n_neighbors=k, random_state=seed),
-        "smote-tomek": lambda: SMOTETomek(smote=SMOTE(k_neighbors=k, random_state=seed), random_state=seed),
+        "smote": lambda: SMOTE(k_neighbors=near, random_state=seed),
+        "borderline-smote": lambda: BorderlineSMOTE(k_neighbors=near, m_neighbors=danger, random_state=seed),
+        "adasyn": lambda: AdaptiveSampler(n_neighbors=near_all, random_state=seed),
+        "smote-tomek": lambda: SMOTETomek(smote=SMOTE(k_neighbors=near, random_state=seed), random_state=seed),
         "random-over": lambda: RandomOverSampler(random_state=seed),
         "random-under": lambda: RandomUnderSampler(random_state=seed),
     }
@@ -49,3 +54,8 @@ def make_sampler(name: str, labels: IntArray, seed: int) -> Any:
     if minority < 2 and name not in ("none", "random-under"):
         name = "random-over"
     return makers[name]()
+
+
+def _search(n_neighbors: int, n_rows: int) -> Any:
+    """Return how imbalanced-learn is to look for neighbours among so many rows: a number, or a bounded search."""
+    return n_neighbors if n_rows <= REFERENCE_ROWS else BoundedNeighbours(n_neighbors=n_neighbors + 1)

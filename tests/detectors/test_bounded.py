@@ -1,0 +1,60 @@
+"""Bounds: exact up to so many rows; beyond, who is compared with everyone is drawn by lot."""
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+from sklearn.neighbors import NearestNeighbors
+
+from anomaly_lab.detectors import bounded, one_class_svm, samplers
+from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows
+from anomaly_lab.detectors.knn_distance import NeighbourDistance
+from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
+from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
+
+
+@pytest.fixture
+def rows():
+    return np.random.default_rng(0).normal(size=(600, 5))
+
+
+def test_all_rows_are_drawn_if_they_are_few_enough():
+    np.testing.assert_array_equal(draw_rows(4, 4, seed=0), [0, 1, 2, 3])
+    drawn = draw_rows(100, 10, seed=0)
+    assert len(set(drawn)) == 10
+    assert (np.diff(drawn) > 0).all()
+
+
+def test_bounded_neighbours_are_the_exact_ones_below_the_bound(rows):
+    exact = NearestNeighbors(n_neighbors=4).fit(rows).kneighbors(rows)
+    for one, other in zip(BoundedNeighbours(n_neighbors=4).fit(rows).kneighbors(rows), exact, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_beyond_the_bound_neighbours_are_positions_among_all_rows(rows, monkeypatch):
+    monkeypatch.setattr(bounded, "REFERENCE_ROWS", 50)
+    distances, near = BoundedNeighbours(n_neighbors=3).fit(rows).kneighbors(rows)
+    assert len(np.unique(near)) <= 50
+    np.testing.assert_allclose(np.linalg.norm(rows[:, None] - rows[near], axis=2), distances, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", SAMPLERS[1:])
+def test_every_sampler_balances_beyond_the_bound(name, rows, monkeypatch):
+    monkeypatch.setattr(bounded, "REFERENCE_ROWS", 50)
+    monkeypatch.setattr(samplers, "REFERENCE_ROWS", 50)
+    labels = (np.arange(600) < 150).astype(int)
+    _, made = make_sampler(name, labels, seed=0).fit_resample(rows, labels)
+    assert abs((made == 1).sum() - (made == 0).sum()) < 30
+
+
+def test_distances_to_a_sample_rank_as_distances_to_all(rows):
+    exact = NeighbourDistance().fit(rows).score_samples(rows)
+    drawn = NeighbourDistance().fit(rows[draw_rows(600, 200, seed=0)]).score_samples(rows)
+    assert spearmanr(exact, drawn).statistic > 0.9
+
+
+def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
+    exact = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
+    monkeypatch.setattr(one_class_svm, "REFERENCE_ROWS", 100)
+    approximate = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
+    assert spearmanr(exact, approximate).statistic > 0.9
+    assert not np.array_equal(exact, approximate)
