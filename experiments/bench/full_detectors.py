@@ -20,7 +20,7 @@ DETECTORS = (
 """Those that see a feature matrix alone; next-round and stacked need rounds and rest on these."""
 
 if __name__ == "__main__":
-    cases = {name: (name, {}) for name in DETECTORS}
+    cases: dict[str, tuple[str, dict[str, object]]] = {name: (name, {}) for name in DETECTORS}
     cases |= {f"{one} + logistic": ("logistic-regression", {"sampler": one}) for one in ("smote", "adasyn")}
     table(cases, (1_000, 10_000, 100_000, 1_000_000), CAP)
     agreement()
