@@ -19,7 +19,7 @@ from tracking.store import PREFIX, Store
 if TYPE_CHECKING:
     from mlflow.entities import Run
 
-COMMON_PARAMS = ("detector", "families")
+COMMON_PARAMS = ("detector", "families", "form")
 """Parameters that runs of every detector have; its own hyperparameters stand beside them."""
 SHOWN = f"tags.`{PREFIX}ranked` != 'false' and attributes.status = 'FINISHED'"
 """Runs of a board: ranked ones ('true'), and those that answered a part of the question ('partial')."""

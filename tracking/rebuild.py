@@ -14,7 +14,7 @@ from anomaly_lab.registry import MODELS
 from anomaly_lab.space import parse_params
 from anomaly_lab.tasks.names import FAKE_USERS
 from tracking.leaderboard import leaderboard
-from tracking.read import find_run
+from tracking.read import COMMON_PARAMS, find_run
 from tracking.store import PREFIX, Store
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ def recipe(store: Store, run: Run, features: str | Path | None = None) -> tuple[
     tags = run.data.tags
     name = tags[PREFIX + "detector"]
     model = MODELS.load(name)
-    settings = {key: value for key, value in run.data.params.items() if key not in ("detector", "families")}
+    settings = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
     families = [one for one in tags[PREFIX + "families"].split(",") if not one.startswith("team ")]
     team, notes = _team(run, features)
     made = Recipe(

@@ -142,6 +142,7 @@ class Recorder:
             name,
             {**tags, PREFIX + "seed": str(result.seed)},
             params or result.params,
+            form=result.form,
             points=points_of(result, self.question),
             datasets=self._datasets,
             started=time.time() if started is None else started,
@@ -202,10 +203,15 @@ class Recorder:
         return {one.step: one.value for one in curve if isfinite(one.value)}
 
     def _run(
-        self, spec: RunSpec, name: str, tags: Mapping[str, str], params: Mapping[str, Any], **others: Any
+        self,
+        spec: RunSpec,
+        name: str,
+        tags: Mapping[str, str],
+        params: Mapping[str, Any],
+        form: str = "",
+        **others: Any,
     ) -> WholeRun:
-        common = dict(zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families)), strict=True))
-        texts = {key: str(value) for key, value in {**common, **params}.items()}
+        texts = {key: str(value) for key, value in {**_common(spec, form), **params}.items()}
         return WholeRun(self.experiment_id, name, tags, texts, **others)
 
     @cached_property
@@ -216,3 +222,9 @@ class Recorder:
 def experiment_name(question: Question) -> str:
     """Return the experiment of a question: ``fake-users next-round 1a2b3c4d5e``."""
     return f"{question.task.name} {question.protocol} {question.fingerprint[:10]}"
+
+
+def _common(spec: RunSpec, form: str = "") -> dict[str, str]:
+    """Return the parameters that runs of every detector have; the form only where a detector has two."""
+    values = zip(COMMON_PARAMS, (spec.detector, ",".join(spec.families), form), strict=True)
+    return {key: value for key, value in values if value or key != "form"}

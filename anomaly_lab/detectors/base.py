@@ -14,8 +14,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from anomaly_lab.detectors.bounded import draw_rows
-from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS, draw_rows
+from anomaly_lab.detectors.samplers import SAMPLERS, SEARCHING, make_sampler
 from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.folds import HIDDEN, Query, Train
 from anomaly_lab.types import BoolArray, Float32Array, FloatArray, IntArray
@@ -55,6 +55,8 @@ class EstimatorDetector:
 
     estimator_: Any = field(init=False, repr=False, default=None)
     names_: tuple[str, ...] = field(init=False, repr=False, default=())
+    form_: str = field(init=False, repr=False, default="")
+    """``exact`` or ``approximate`` after a fit whose form depends on the number of users."""
 
     def fit(self, train: Train, *, rng: np.random.Generator) -> EstimatorDetector:
         """Fit on the features of everyone and the labels of the training users."""
@@ -111,6 +113,8 @@ class SupervisedDetector(EstimatorDetector):
         steps = [("scaler", make_scaler(self.scaling, len(X)))]
         weights = {}
         sampler = make_sampler(self.sampler, y, seed)
+        if self.sampler in SEARCHING:
+            self.form_ = "exact" if len(y) <= REFERENCE_ROWS else "approximate"
         if sampler is None:
             weights = {"classifier__sample_weight": compute_sample_weight("balanced", y)}
         else:
@@ -131,6 +135,8 @@ class NoveltyDetector(EstimatorDetector):
     kind: ClassVar[Literal["supervised", "unsupervised"]] = "unsupervised"
     reference_rows: ClassVar[int | None] = None
     """Rows that it learns from at most, drawn by lot; None for all."""
+    exact_rows: ClassVar[int | None] = None
+    """Rows up to which it is exact, beyond which it approximates; None if it has one form only."""
 
     fit_on: Annotated[str, CategoricalDistribution(FIT_ON)] = "genuine"
     scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "standard"
@@ -144,6 +150,8 @@ class NoveltyDetector(EstimatorDetector):
         from sklearn.pipeline import Pipeline
 
         X = matrix[fit_rows(self.fit_on, train.visible, inductive=train.inductive)]
+        if self.exact_rows is not None:
+            self.form_ = "exact" if len(X) <= self.exact_rows else "approximate"
         if self.reference_rows is not None:
             X = X[draw_rows(len(X), self.reference_rows, seed)]
         self.estimator_ = Pipeline([("scaler", make_scaler(self.scaling, len(X))), ("model", self.build(seed, len(X)))])

@@ -49,6 +49,7 @@ class KNNDistanceDetector(NoveltyDetector):
     """Distance to the nearest genuine users (Ramaswamy, Rastogi and Shim, 2000)."""
 
     reference_rows: ClassVar[int | None] = REFERENCE_ROWS
+    exact_rows: ClassVar[int | None] = REFERENCE_ROWS
 
     n_neighbors: Annotated[int, IntDistribution(1, 60, log=True)] = 10
     aggregate: Annotated[str, CategoricalDistribution(AGGREGATES)] = "mean"

@@ -16,6 +16,7 @@ class LocalOutlierFactorDetector(NoveltyDetector):
     """Local outlier factor: density beside that of the neighbours (Breunig et al., 2000)."""
 
     reference_rows: ClassVar[int | None] = REFERENCE_ROWS
+    exact_rows: ClassVar[int | None] = REFERENCE_ROWS
 
     scaling: Annotated[str, CategoricalDistribution(SCALERS)] = "rank"
     n_neighbors: Annotated[int, IntDistribution(5, 100, log=True)] = 30

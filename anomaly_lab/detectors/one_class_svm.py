@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from optuna.distributions import FloatDistribution
 
@@ -20,6 +20,8 @@ class OneClassSVMDetector(NoveltyDetector):
     Beyond `REFERENCE_ROWS` users the kernel is approximated by 100 of them (Nyström; Williams and Seeger, 2001) and the
     machine is fitted by stochastic gradient descent: time then grows with the users, not with their square.
     """
+
+    exact_rows: ClassVar[int | None] = REFERENCE_ROWS
 
     nu: Annotated[float, FloatDistribution(0.01, 0.9)] = 0.5
     gamma: Annotated[float, FloatDistribution(1e-3, 0.3, log=True)] = 0.01

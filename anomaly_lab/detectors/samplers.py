@@ -10,6 +10,8 @@ from anomaly_lab.errors import ConfigError
 from anomaly_lab.types import IntArray
 
 SAMPLERS = ("none", "smote", "borderline-smote", "adasyn", "smote-tomek", "random-over", "random-under")
+SEARCHING = ("smote", "borderline-smote", "adasyn", "smote-tomek")
+"""Those that look for neighbours, among a sample where users are many."""
 NEIGHBOURS = 5
 DANGER_NEIGHBOURS = 10
 

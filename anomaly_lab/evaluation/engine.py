@@ -160,7 +160,7 @@ def run_fold(
             with watch("kinds"):
                 metrics |= _class_metrics(name, fitted, fold, store, scores, (threshold, scale), [seed, number, 0])
     found = FoldResult(fold.name, metrics, threshold, scale, query_ids(fold), scores, fold.truth)
-    return RunResult(name, dict(params), seed, (found,), watch.seconds)
+    return RunResult(name, dict(params), seed, (found,), watch.seconds, getattr(fitted, "form_", ""))
 
 
 def choose_threshold(

@@ -44,6 +44,9 @@ class Result(Generic[FoldT_co]):
         One a fold.
     seconds : dict of str to float
         Time spent per stage.
+    form : str
+        ``exact`` or ``approximate`` of a model that has both, by the number of users; empty of one that has not.
+        Folds may differ: one that was approximate makes all of them so.
     """
 
     model: str
@@ -51,6 +54,7 @@ class Result(Generic[FoldT_co]):
     seed: int
     folds: tuple[FoldT_co, ...]
     seconds: dict[str, float] = field(default_factory=dict)
+    form: str = ""
 
     @property
     def metrics(self) -> dict[str, float]:
@@ -76,7 +80,9 @@ class Result(Generic[FoldT_co]):
         """
         stages = dict.fromkeys(stage for one in results for stage in one.seconds)
         seconds = {stage: sum(one.seconds.get(stage, 0.0) for one in results) for stage in stages}
-        return replace(results[0], folds=tuple(fold for one in results for fold in one.folds), seconds=seconds)
+        folds = tuple(fold for one in results for fold in one.folds)
+        form = min(one.form for one in results)  # "" is every fold's or none's, "approximate" comes before "exact"
+        return replace(results[0], folds=folds, seconds=seconds, form=form)
 
 
 def _bounds(name: str) -> tuple[float, float]:

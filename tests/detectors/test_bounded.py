@@ -1,5 +1,7 @@
 """Bounds: exact up to so many rows; beyond, who is compared with everyone is drawn by lot."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -7,9 +9,10 @@ from sklearn.neighbors import NearestNeighbors
 
 from anomaly_lab.detectors import bounded, one_class_svm, samplers
 from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows
-from anomaly_lab.detectors.knn_distance import NeighbourDistance
+from anomaly_lab.detectors.knn_distance import KNNDistanceDetector, NeighbourDistance
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
+from anomaly_lab.evaluation.engine import RunResult
 
 
 @pytest.fixture
@@ -58,3 +61,17 @@ def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
     approximate = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
     assert spearmanr(exact, approximate).statistic > 0.9
     assert not np.array_equal(exact, approximate)
+
+
+def test_a_run_says_which_form_ran(rows, monkeypatch):
+    genuine = np.zeros(600, dtype=int)
+    train = SimpleNamespace(visible=genuine, inductive=False)
+    detector = KNNDistanceDetector()
+    detector.fit_matrix(rows, train, seed=0)
+    assert detector.form_ == "exact"
+    monkeypatch.setattr(KNNDistanceDetector, "exact_rows", 100)
+    monkeypatch.setattr(KNNDistanceDetector, "reference_rows", 100)
+    detector.fit_matrix(rows, train, seed=0)
+    assert detector.form_ == "approximate"
+    results = [RunResult("knn-distance", {}, 0, (), {}, form) for form in ("exact", "approximate")]
+    assert RunResult.together(results).form == "approximate"
