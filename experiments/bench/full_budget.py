@@ -1,0 +1,126 @@
+"""Is a tune's time better spent unevenly? Successive halving over detectors beside the even split, replayed.
+
+A tune is recorded once (or read from ``--store``): every trial's AUC on the question's own protocol, and its seconds.
+Then both policies are replayed over several shuffles of each detector's later trials, at the same budget of seconds.
+Even: a trial of each detector in turn. Halving (Jamieson and Talwalkar, 2016): each rung has an equal share of the
+budget, shared out evenly; the better half of the detectors, by their best AUC so far, goes on. The first trial of every
+detector is at its defaults and paid by both. What counts is the best AUC that is found.
+
+    python experiments/bench/full_budget.py --rounds A.npz B.npz C.npz [--trials 12] [--share 0.3] [--store LAB]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from anomaly_lab.ratings.readers import read_rounds
+from anomaly_lab.ratings.synthetic import make_course
+from experiments.bench.bench_tune import tuned_trials
+from experiments.bench.common import machine
+from experiments.study import RUN_ID
+from experiments.tune import tune
+from tracking.store import Store
+
+SEEDS = range(5)
+
+
+@dataclass(frozen=True)
+class Played:
+    """A recorded trial: its AUC and what it cost in seconds."""
+
+    auc: float
+    seconds: float
+
+
+Recorded = Mapping[str, Sequence[Played]]
+Policy = Callable[[Recorded, float], float]
+
+
+def read_recorded(store: Store) -> Recorded:
+    """Return the finished trials of a lab by detector, in order."""
+    recorded = {}
+    for name, trials in tuned_trials(store).items():
+        done = [(trial.value, trial.user_attrs[RUN_ID]) for trial in trials if trial.value is not None]
+        runs = [store.client.get_run(run_id).data.metrics["seconds"] for _, run_id in done]
+        recorded[name] = [Played(auc, seconds) for (auc, _), seconds in zip(done, runs, strict=True)]
+    return {name: played for name, played in recorded.items() if played}
+
+
+def shuffled(recorded: Recorded, seed: int) -> Recorded:
+    """Return the trials with those after each detector's first in another order."""
+    rng = np.random.default_rng(seed)
+    return {name: [one[0], *(one[k] for k in 1 + rng.permutation(len(one) - 1))] for name, one in recorded.items()}
+
+
+def play(recorded: Recorded, names: Sequence[str], budget: float, used: dict[str, int]) -> None:
+    """Take a trial of each named detector in turn while the budget lasts; `used` counts them."""
+    while open_ := [name for name in names if used[name] < len(recorded[name])]:
+        affordable = [name for name in open_ if recorded[name][used[name]].seconds <= budget]
+        if not affordable:
+            return
+        for name in affordable:
+            cost = recorded[name][used[name]].seconds
+            if cost <= budget:
+                budget -= cost
+                used[name] += 1
+
+
+def best(recorded: Recorded, used: Mapping[str, int]) -> dict[str, float]:
+    """Return each detector's best AUC so far."""
+    return {name: max(one.auc for one in recorded[name][: used[name]]) for name in recorded}
+
+
+def even(recorded: Recorded, budget: float) -> float:
+    """Return the best AUC of an even split."""
+    used = dict.fromkeys(recorded, 1)
+    play(recorded, list(recorded), budget, used)
+    return max(best(recorded, used).values())
+
+
+def halving(recorded: Recorded, budget: float) -> float:
+    """Return the best AUC of successive halving."""
+    used, names = dict.fromkeys(recorded, 1), list(recorded)
+    rungs = max(int(np.log2(len(names))), 1)
+    for _ in range(rungs):
+        found = best(recorded, used)
+        names = sorted(names, key=lambda name: -found[name])[: -(-len(names) // 2)]
+        play(recorded, names, budget / rungs, used)
+    return max(best(recorded, used).values())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", nargs="+", metavar="FILE", help="labelled rounds; default: an embedded course's")
+    parser.add_argument("--detectors", nargs="+", metavar="NAME")
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--share", type=float, default=0.3, help="the budget as a share of what all later trials cost")
+    parser.add_argument("--store", type=Path, help="a lab that is recorded, or comes to be")
+    settings = parser.parse_args()
+    print(machine())
+    with tempfile.TemporaryDirectory() as folder:
+        lab = settings.store or Path(folder) / "lab"
+        if not lab.exists():
+            rounds = read_rounds(settings.rounds, require_labels=True) if settings.rounds else make_course(n_rounds=3)
+            tune(rounds, detectors=settings.detectors, trials=settings.trials, jobs=2, store=lab, kind_out=False)
+        recorded = read_recorded(Store.open(lab))
+    budget = settings.share * sum(one.seconds for played in recorded.values() for one in played[1:])
+    policies: dict[str, Policy] = {"even": even, "halving": halving}
+    found = {name: [policy(shuffled(recorded, seed), budget) for seed in SEEDS] for name, policy in policies.items()}
+    print(f"  {len(recorded)} detectors, budget {budget:.1f} s after the defaults")
+    for name, aucs in found.items():
+        print(f"  {name:8} " + " ".join(f"{auc:.4f}" for auc in aucs) + f", mean {np.mean(aucs):.4f}")
+    means = {name: round(float(np.mean(aucs)), 4) for name, aucs in found.items()}
+    ratio = round(means["halving"] / means["even"], 4)
+    name = "best AUC at equal budget: even split / successive halving"
+    print("\n" + json.dumps({"name": name, "baseline": means["even"], "lab": means["halving"], "ratio": ratio}))
+
+
+if __name__ == "__main__":
+    main()
