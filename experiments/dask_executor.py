@@ -10,6 +10,7 @@ import pickle
 import sys
 import time
 import warnings
+from collections import OrderedDict
 from concurrent.futures import BrokenExecutor, CancelledError, Future
 from contextlib import AbstractContextManager, suppress
 from dataclasses import replace
@@ -182,10 +183,8 @@ def _require_same_versions(client: Any) -> None:
 
 def _with_absolute_folder(bench: Workbench) -> Workbench:
     """Return a workbench without what it has learnt, whose folder is named from the root of the file system."""
-    folder = bench.features.folder
-    if folder is None:
-        return Workbench(bench.question, replace(bench.features))
-    return Workbench(bench.question, replace(bench.features, folder=folder.absolute()))
+    folder = None if bench.features.folder is None else bench.features.folder.absolute()
+    return Workbench(bench.question, replace(bench.features, folder=folder, _memory=OrderedDict()))
 
 
 def _broken(error: BaseException | None) -> BrokenExecutor:
