@@ -8,6 +8,7 @@ from lab_helpers import FAMILIES
 from anomaly_lab.errors import ConfigError, DataError
 from anomaly_lab.ratings.readers import read_rounds
 from experiments.evaluate import evaluate, summary
+from tracking.read import COMMON_PARAMS
 from tracking.store import Store
 
 
@@ -15,7 +16,7 @@ def test_a_forward_figure_is_that_of_the_board(rounds, reference):
     store, result = reference
     for row in result.board.table.itertuples():
         run = Store.open(store).client.get_run(row.run_id).data
-        params = {key: value for key, value in run.params.items() if key not in ("detector", "families")}
+        params = {key: value for key, value in run.params.items() if key not in COMMON_PARAMS}
         settings = {"params": params, "seeds": [int(run.tags["lab.seed"])], "families": FAMILIES}
         table = evaluate(row.detector, rounds[:1], rounds[1:], **settings)
         assert table["auc"].tolist() == [row.auc_forward]

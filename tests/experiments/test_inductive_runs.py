@@ -15,6 +15,7 @@ from experiments.ablate import ablate
 from experiments.evaluate import evaluate
 from tracking.export import export
 from tracking.leaderboard import leaderboard
+from tracking.read import COMMON_PARAMS
 from tracking.rebuild import recipe
 from tracking.store import Store
 
@@ -66,7 +67,7 @@ def test_a_run_is_exported_as_it_was_ranked(both, rounds, files, tmp_path):
         inductive = run.data.tags["lab.inductive"] == "true"
         assert recipe(store, run)[0].features.inductive == inductive
         seen = FeatureStore(FAMILIES, only=FAMILIES, inductive=inductive)
-        params = {key: run.data.params[key] for key in run.data.params if key not in ("detector", "families")}
+        params = {key: run.data.params[key] for key in run.data.params if key not in COMMON_PARAMS}
         model = MODELS.load("mahalanobis")
         settings = parse_params(model, params, "mahalanobis")
         seed = int(run.data.tags["lab.seed"])

@@ -28,7 +28,7 @@ from anomaly_lab.space import parse_params
 from experiments.tune import tune
 from tracking.champion import UnsafeModelError, load_champion, load_model, save_model
 from tracking.export import export
-from tracking.read import find_run
+from tracking.read import COMMON_PARAMS, find_run
 from tracking.store import Store
 
 DETECTORS = [name for name, entry in MODELS.entries().items() if entry.constant("task") in {None, "fake-users"}]
@@ -122,7 +122,7 @@ def test_the_registered_model_gives_the_exported_scores_bit_for_bit(exported_lab
     run = find_run(Store.open(exported_lab), exported.run_id)
     name = run.data.tags["lab.detector"]
     *rounds, batch = read_rounds([tiny_rounds[key] for key in ("r1", "r2", "next")])
-    settings = {key: value for key, value in run.data.params.items() if key not in {"detector", "families"}}
+    settings = {key: value for key, value in run.data.params.items() if key not in COMMON_PARAMS}
     model = MODELS.load(name)
     families = run.data.tags["lab.families"].split(",")
     params = parse_params(model, settings, name)

@@ -20,6 +20,7 @@ from anomaly_lab.ratings.readers import read_round, read_rounds
 from experiments.tune import tune
 from tracking.colleague import record
 from tracking.leaderboard import leaderboard
+from tracking.read import COMMON_PARAMS
 from tracking.store import Store
 from tracking.ui import HOST, serve
 from tracking.views import SHARED
@@ -106,7 +107,7 @@ def test_each_detector_has_a_view_of_its_own_hyperparameters(client, experiment,
     (chart,) = state["compareRunCharts"]
     for run in found:
         assert run.data.params["detector"] == detector
-        assert set(chart["selectedParams"]) == set(run.data.params) - {"detector", "families"}
+        assert set(chart["selectedParams"]) == set(run.data.params) - set(COMMON_PARAMS)
         assert set(chart["selectedMetrics"]) <= set(run.data.metrics)
     assert chart["metricSectionId"] in {section["uuid"] for section in state["compareRunSections"]}
 
