@@ -14,7 +14,7 @@ from hypothesis import settings
 from publisher import Publisher, publishing
 
 settings.register_profile("thorough", deadline=None)  # a busy machine is no failure
-settings.register_profile("fast", settings.get_profile("thorough"), max_examples=25)
+settings.register_profile("fast", settings.get_profile("thorough"), max_examples=10)
 settings.load_profile("fast")  # make test-all takes the other
 
 

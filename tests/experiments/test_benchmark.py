@@ -21,6 +21,7 @@ from tracking.benchmark_tables import of_attacks, of_sizes, overall
 from tracking.kept import KeptCells
 from tracking.store import Store
 
+pytestmark = pytest.mark.slow
 SMALL = {
     "detectors": ["degree-sad", "fap"],
     "attacks": ["random", "hybrid"],
@@ -118,7 +119,6 @@ def test_an_interrupt_keeps_what_is_finished_and_the_rest_is_asked_later(made, l
     assert [one.info.status for one in all_runs(fresh_store)] == ["FINISHED"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("protocol", ["same-attack", "other-attacks"])
 def test_the_number_of_workers_changes_no_figure(protocol, log, new_store):
     settings = SMALL | {"detectors": ["semi-sad", "mahalanobis"], "protocol": protocol}
@@ -212,7 +212,6 @@ def test_the_command_prints_every_form(cli, log_file, made):
     assert (wrong.code, wrong.err.count("\n")) == (2, 1)
 
 
-@pytest.mark.slow
 def test_the_page_is_whole_and_sorts(cli, log_file, made, tmp_path, visit):
     store, found = made
     page = tmp_path / "page.html"

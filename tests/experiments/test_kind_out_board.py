@@ -16,7 +16,7 @@ from experiments.evaluate import evaluate, in_words, summary
 from experiments.show import board_view
 from experiments.tune import tune
 
-pytestmark = pytest.mark.usefixtures("few_trees")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("few_trees")]
 FAMILIES = ("profile",)
 LEFT_OUT = {"protocol": "leave-kind-out", "families": FAMILIES}
 
@@ -89,7 +89,6 @@ def test_the_command_prints_every_kind(cli, named):
     assert "found 'leave-one-out'" in wrong.err
 
 
-@pytest.mark.slow
 def test_a_winners_worst_kind_is_that_of_an_evaluation_and_old_rows_stay_blank(rounds_named, fresh_store):
     settings = {"trials": 1, "jobs": 1, "store": fresh_store, "families": FAMILIES}
     before = tune(rounds_named, detectors=["mahalanobis"], kind_out=False, **settings).board
@@ -109,7 +108,6 @@ def test_a_winners_worst_kind_is_that_of_an_evaluation_and_old_rows_stay_blank(r
     assert len(trial_runs(fresh_store)) == 2
 
 
-@pytest.mark.slow
 def test_simulated_kinds_are_left_out_when_switched_on(rounds, fresh_store):
     settings = {"detectors": ["mahalanobis"], "trials": 1, "jobs": 1, "store": fresh_store, "families": FAMILIES}
     assert tune(rounds, **settings).board.table["auc_worst_kind"].isna().all()

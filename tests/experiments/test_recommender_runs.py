@@ -23,6 +23,7 @@ from tracking.rebuild import choose_run
 from tracking.recommender_board import best_recommender
 from tracking.store import PREFIX, Store
 
+pytestmark = pytest.mark.slow
 LOG = Round(random_log(), name="log")
 RATINGS = RatingPrediction(folds_wanted=2)
 LIKINGS = ImplicitRanking(min_positives=4, held_out=2, positive=3.0, folds_wanted=2)
@@ -84,7 +85,6 @@ def test_the_best_trial_is_the_one_with_the_lowest_error(fresh_store):
     assert study.data.tags[PREFIX + "best_run"] == min(errors, key=errors.get)
 
 
-@pytest.mark.slow
 def test_the_result_does_not_depend_on_the_number_of_workers(new_store):
     boards = [tuned(new_store(f"lab{jobs}"), RATINGS, ["biases", "als"], jobs=jobs).board.table for jobs in (1, 2)]
     kept = ["model", "rmse", "mae", "accuracy"]
@@ -128,7 +128,6 @@ def offs(store, role):
     return [(run.data.tags[PREFIX + "trial"], run.data.params["off"]) for run in runs_of(store, role)]
 
 
-@pytest.mark.slow
 def test_trials_behind_the_median_are_ended_and_neither_ranked_nor_best(new_store, tmp_path, monkeypatch):
     install(tmp_path, monkeypatch, "is_behind", EPOCHS.replace("LOSS", "1.0"), behind="Model")
     stores = [new_store(f"lab{jobs}") for jobs in (1, 2)]

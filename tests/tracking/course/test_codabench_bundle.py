@@ -22,6 +22,7 @@ from tracking.course.files import save_arrays
 from tracking.course.folder import CourseFolder
 from tracking.course.release import release_round
 
+pytestmark = pytest.mark.slow
 START = datetime(2026, 11, 2, 8, tzinfo=UTC)
 
 
