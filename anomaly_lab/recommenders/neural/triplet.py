@@ -64,7 +64,7 @@ class TripletRecommender(Recommender):
     history: Annotated[int, IntDistribution(1, 64, log=True)] = 20
     own: Annotated[float, FloatDistribution(0.0, 1.0)] = 0.3
     metadata: Annotated[bool, CategoricalDistribution([False, True])] = True
-    networks: Annotated[int, IntDistribution(1, 6)] = 4
+    networks: Annotated[int, IntDistribution(1, 4)] = 4
     learning_rate: Annotated[float, FloatDistribution(1e-4, 0.1, log=True)] = 0.001
     batch_size: Annotated[int, IntDistribution(64, 4096, log=True)] = 512
     max_epochs: Annotated[int, IntDistribution(1, 200, log=True)] = 60
