@@ -140,10 +140,12 @@ def test_whatever_is_chosen_a_saved_model_holds_trusted_types_and_scores_alike(n
 
 
 @pytest.mark.slow
-def test_no_type_is_trusted_without_need():
+def test_no_type_is_trusted_without_need(monkeypatch):
     needed = {
         kind for name in BUILT_IN for params in choices(name) for kind in get_untrusted_types(data=saved(name, params))
     }
+    monkeypatch.setattr("anomaly_lab.detectors.samplers.REFERENCE_ROWS", 10)  # as beyond 10,000 users
+    needed |= set(get_untrusted_types(data=saved("logistic-regression", {"sampler": "smote"})))
     assert needed == set(TRUSTED_TYPES)
 
 
