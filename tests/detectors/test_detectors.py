@@ -145,7 +145,7 @@ def test_no_type_is_trusted_without_need(monkeypatch):
         kind for name in BUILT_IN for params in choices(name) for kind in get_untrusted_types(data=saved(name, params))
     }
     monkeypatch.setattr("anomaly_lab.detectors.samplers.REFERENCE_ROWS", 10)  # as beyond 10,000 users
-    needed |= set(get_untrusted_types(data=saved("logistic-regression", {"sampler": "smote"})))
+    needed |= set(get_untrusted_types(data=saved("logistic-regression", {"sampler": "smote", "C": 0.5})))
     assert needed == set(TRUSTED_TYPES)
 
 
