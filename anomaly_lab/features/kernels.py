@@ -38,13 +38,16 @@ def compiled(function: _Kernel) -> _Kernel:
 
 @compiled
 def count_items(users: AnyArray, items: AnyArray, ratings: AnyArray, n_users: int, counts: AnyArray) -> Any:
-    """Count how often each item got each level; return the first row with a code out of range, or -1."""
+    """Count how often each item got each level; return the first row with a code out of range, or -1.
+
+    As an unsigned number a negative code is a huge one: one comparison finds both.
+    """
     n_items, n_levels = counts.shape
     for row in range(_at(len(users))):
-        user, item, level = users[row], items[row], ratings[row]
-        if not (0 <= user < n_users and 0 <= item < n_items and 0 <= level < n_levels):
+        user, item, level = _at(users[row]), _at(items[row]), _at(ratings[row])
+        if user >= _at(n_users) or item >= _at(n_items) or level >= _at(n_levels):
             return np.int64(row)
-        counts[_at(item), _at(level)] += 1
+        counts[item, level] += 1
     return -1
 
 
@@ -57,69 +60,53 @@ def count_grouped_items(items: AnyArray, ratings: AnyArray, counts: AnyArray) ->
 
 @compiled
 def sum_rows(
-    users: AnyArray,
-    items: AnyArray,
-    ratings: AnyArray,
-    table: FloatArray,
-    values: FloatArray,
-    counts: AnyArray,
-    sums: FloatArray,
+    users: AnyArray, items: AnyArray, ratings: AnyArray, table: FloatArray, counts: AnyArray, sums: FloatArray
 ) -> None:
-    """Add each rating to its user's counts and sums; rows come in any order.
+    """Add each rating's cell to its user's sums and count its level; rows come in any order.
 
     Parameters
     ----------
     users, items, ratings : ndarray of shape (n_rows,)
         Codes in range.
-    table : ndarray of shape (n_items, at least 3 + n_levels)
-        An item's mean, log share of raters, weight, and the log-probability of each level on it.
-    values : ndarray of shape (n_levels,)
-        Each level as a number.
+    table : ndarray of shape (n_items * n_levels, 8)
+        What to add for each level of each item.
     counts : ndarray of shape (n_users, n_levels)
         How often each level was given, added to.
     sums : ndarray of shape (n_users, 8)
-        See `anomaly_lab.features.statistics.COLUMNS`; added to.
+        Added to.
     """
+    n_levels = _at(counts.shape[1])
     for row in range(_at(len(users))):
         user, level = _at(users[row]), _at(ratings[row])
-        item, own = table[_at(items[row])], sums[user]
+        cell, own = table[_at(items[row]) * n_levels + level], sums[user]
         counts[user, level] += 1
-        value, mean, share = values[level], item[0], item[1]
-        distance = abs(value - mean)
-        weighted, log_p = distance * item[2], item[level + _at(3)]
         # every sum is read before one is written: else each store could change what the next load finds
-        s0, s1, s2, s3 = own[0] + mean, own[1] + mean * mean, own[2] + value * mean, own[3] + distance
-        s4, s5, s6, s7 = own[4] + weighted, own[5] + share, own[6] + share * share, own[7] + log_p
+        s0, s1, s2, s3 = own[0] + cell[0], own[1] + cell[1], own[2] + cell[2], own[3] + cell[3]
+        s4, s5, s6, s7 = own[4] + cell[4], own[5] + cell[5], own[6] + cell[6], own[7] + cell[7]
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
 
 
 @compiled
 def sum_grouped_rows(
-    starts: IntArray,
-    items: AnyArray,
-    ratings: AnyArray,
-    table: FloatArray,
-    values: FloatArray,
-    counts: AnyArray,
-    sums: FloatArray,
+    starts: IntArray, items: AnyArray, ratings: AnyArray, table: FloatArray, counts: AnyArray, sums: FloatArray
 ) -> None:
     """Do as `sum_rows` for rows that stand together by user, whose sums stay in registers."""
+    n_levels = _at(counts.shape[1])
     for user in range(_at(len(starts) - 1)):
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
         given = counts[user]
         for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
-            item, level = table[_at(items[row])], _at(ratings[row])
+            level = _at(ratings[row])
+            cell = table[_at(items[row]) * n_levels + level]
             given[level] += 1
-            value, mean, share = values[level], item[0], item[1]
-            distance = abs(value - mean)
-            s0 += mean
-            s1 += mean * mean
-            s2 += value * mean
-            s3 += distance
-            s4 += distance * item[2]
-            s5 += share
-            s6 += share * share
-            s7 += item[level + _at(3)]
+            s0 += cell[0]
+            s1 += cell[1]
+            s2 += cell[2]
+            s3 += cell[3]
+            s4 += cell[4]
+            s5 += cell[5]
+            s6 += cell[6]
+            s7 += cell[7]
         own = sums[user]
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
 

@@ -66,10 +66,11 @@ def moments(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
     dict of str to ndarray of shape (n_users,)
         ``mean``, ``std``, ``skewness``, ``kurtosis``, ``lowest``, ``highest``; 0.5 and no spread without a rating.
     """
+    counts = np.asfortranarray(counts)  # a level's column at a time: levels are few
     n_known = counts.sum(axis=1)
     n = np.maximum(n_known, 1)
     mean = np.where(n_known > 0, counts @ values / n, 0.5)
-    centred = values - mean[:, None]
+    centred = (values[:, None] - mean).T
     squares = centred**2
     std = np.sqrt((counts * squares).sum(axis=1) / n)
     given = counts > 0

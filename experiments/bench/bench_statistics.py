@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 from anomaly_lab.features.kernels import sum_grouped_rows
 from anomaly_lab.features.statistics import (
     GroupedRatings,
+    cell_table,
     group_ratings,
     grouped_statistics,
-    item_table,
     user_statistics,
 )
 from anomaly_lab.ratings.scale import RatingScale
@@ -90,7 +90,7 @@ def other_ways(rows: pd.DataFrame) -> dict[str, Callable[[], pd.DataFrame]]:
 def user_passes(ratings: GroupedRatings) -> dict[str, Callable[[], object]]:
     """Return the pass over users alone: the lab's kernel, and the same loop in C where there is a compiler."""
     values, n_users = np.linspace(0, 1, N_LEVELS), len(ratings.indptr) - 1
-    arrays = ratings.indptr, ratings.items, ratings.ratings, item_table(ratings.item_counts, n_users, values)
+    arrays = ratings.indptr, ratings.items, ratings.ratings, cell_table(ratings.item_counts, n_users, values)
     ways: dict[str, Callable[[], object]] = {}
     passes = {"pass in Numba": sum_grouped_rows, "pass in C": c_loop()}
     found = {}
@@ -99,9 +99,9 @@ def user_passes(ratings: GroupedRatings) -> dict[str, Callable[[], object]]:
             print("gcc is not installed: the loop in C is left out")
             continue
         counts, sums = np.zeros((n_users, N_LEVELS), dtype=np.int32), np.zeros((n_users, 8))
-        run(*arrays, values, counts, sums)
+        run(*arrays, counts, sums)
         found[name] = np.hstack([counts, sums])
-        ways[name] = partial(run, *arrays, values, counts, sums)
+        ways[name] = partial(run, *arrays, counts, sums)
     for sums in found.values():
         np.testing.assert_allclose(sums, found["pass in Numba"], rtol=1e-12)
     return ways

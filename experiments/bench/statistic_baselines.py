@@ -192,20 +192,16 @@ def loop_statistics(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 C_LOOP = """
-#include <math.h>
 #include <stdint.h>
 void pass(int64_t n_users, const int64_t *starts, const int32_t *items, const int8_t *ratings, const double *table,
-          int64_t n_levels, const double *values, int32_t *counts, double *sums) {
+          int64_t n_levels, int32_t *counts, double *sums) {
     for (int64_t user = 0; user < n_users; user++) {
         double s[8] = {0};
         int32_t *given = counts + user * n_levels;
         for (int64_t row = starts[user]; row < starts[user + 1]; row++) {
-            const double *item = table + (int64_t)items[row] * (3 + n_levels);
-            int64_t level = ratings[row];
-            double value = values[level], mean = item[0], share = item[1], distance = fabs(value - mean);
-            given[level]++;
-            s[0] += mean; s[1] += mean * mean; s[2] += value * mean; s[3] += distance;
-            s[4] += distance * item[2]; s[5] += share; s[6] += share * share; s[7] += item[3 + level];
+            const double *cell = table + ((int64_t)items[row] * n_levels + ratings[row]) * 8;
+            given[ratings[row]]++;
+            for (int k = 0; k < 8; k++) s[k] += cell[k];
         }
         for (int k = 0; k < 8; k++) sums[user * 8 + k] = s[k];
     }
@@ -220,20 +216,14 @@ def c_loop() -> Callable[..., None] | None:
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder) / "pass.c", Path(folder) / "pass.so"
         source.write_text(C_LOOP, encoding="utf-8")
-        subprocess.run(["gcc", "-O3", "-march=native", "-shared", "-fPIC", "-o", library, source, "-lm"], check=True)
+        subprocess.run(["gcc", "-O3", "-march=native", "-shared", "-fPIC", "-o", library, source], check=True)
         function = getattr(ctypes.CDLL(str(library)), "pass")
 
     def work(
-        starts: AnyArray,
-        items: AnyArray,
-        ratings: AnyArray,
-        table: AnyArray,
-        values: AnyArray,
-        counts: AnyArray,
-        sums: AnyArray,
+        starts: AnyArray, items: AnyArray, ratings: AnyArray, table: AnyArray, counts: AnyArray, sums: AnyArray
     ) -> None:
         address = [ctypes.c_void_p(array.ctypes.data) for array in (starts, items, ratings, table)]
-        rest = [ctypes.c_void_p(array.ctypes.data) for array in (values, counts, sums)]
-        function(ctypes.c_int64(len(starts) - 1), *address, ctypes.c_int64(len(values)), *rest)
+        rest = [ctypes.c_void_p(array.ctypes.data) for array in (counts, sums)]
+        function(ctypes.c_int64(len(starts) - 1), *address, ctypes.c_int64(counts.shape[1]), *rest)
 
     return work
