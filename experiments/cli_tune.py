@@ -24,6 +24,7 @@ from experiments.options import (
     scale_of,
     split,
 )
+from experiments.worker_server import start_server
 
 
 def tune(
@@ -56,6 +57,8 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Tune detectors on labelled rounds (without a round, on an embedded course), or recommenders on a log."""
+    if jobs != 1 and executor in {None, "processes"} and scheduler is None:
+        start_server()  # workers import the engine while this process imports MLflow
     from anomaly_lab.ratings.readers import read_rounds
     from anomaly_lab.tasks.names import RECOMMENDING
     from experiments import show

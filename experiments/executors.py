@@ -11,16 +11,12 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, Future, ProcessPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
-from multiprocessing import forkserver
-from multiprocessing.context import BaseContext
 from types import TracebackType
 from typing import Any, Protocol
 
 from anomaly_lab.errors import LabError
-from experiments.interrupts import interrupts_blocked
 from experiments.workbench import Job, Outcome, Workbench
-
-THREAD_SETTINGS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+from experiments.worker_server import start_server
 
 
 class Executor(AbstractContextManager["Executor"], Protocol):
@@ -95,9 +91,7 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
     def __init__(self, bench: Workbench, workers: int) -> None:
         self.capacity = 2 * workers  # as many wait in the pool, so that no worker idles while results are written
         self.queue = sys.maxsize
-        for name in THREAD_SETTINGS:
-            os.environ.setdefault(name, "1")
-        self.pool = ProcessPoolExecutor(workers, _worker_context(), _begin_worker, (pickle.dumps(bench),))
+        self.pool = ProcessPoolExecutor(workers, start_server(), _begin_worker, (pickle.dumps(bench),))
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
@@ -175,21 +169,6 @@ def _finished(work: Callable[[], Any]) -> Future[Any]:
     except Exception as error:  # handed on, as a pool would
         future.set_exception(error)
     return future
-
-
-def _worker_context() -> BaseContext:
-    """Return how workers are started.
-
-    A fork would share the driver's database connections; a server that has imported the engine once is as quick. It is
-    started with Ctrl-C blocked, and its workers inherit that: Ctrl-C is the driver's to handle.
-    """
-    if sys.platform == "win32":
-        return multiprocessing.get_context("spawn")
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["experiments.workbench", "sklearn.ensemble", "imblearn.pipeline"])
-    with interrupts_blocked():
-        forkserver.ensure_running()
-    return context
 
 
 _bench: Workbench | None = None

@@ -22,8 +22,8 @@ import numpy as np
 
 from anomaly_lab.ratings.readers import read_rounds
 from anomaly_lab.ratings.synthetic import make_course
-from experiments.bench.bench_tune import tuned_trials
 from experiments.bench.common import machine
+from experiments.bench.tune_by_hand import tuned_trials
 from experiments.study import RUN_ID
 from experiments.tune import tune
 from tracking.store import Store
@@ -46,7 +46,7 @@ Policy = Callable[[Recorded, float], float]
 def read_recorded(store: Store) -> Recorded:
     """Return the finished trials of a lab by detector, in order."""
     recorded = {}
-    for name, trials in tuned_trials(store).items():
+    for name, trials in tuned_trials(store.folder).items():
         done = [(trial.value, trial.user_attrs[RUN_ID]) for trial in trials if trial.value is not None]
         runs = [store.client.get_run(run_id).data.metrics["seconds"] for _, run_id in done]
         recorded[name] = [Played(auc, seconds) for (auc, _), seconds in zip(done, runs, strict=True)]
