@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from anomaly_lab.errors import StoreError
 from tracking.blank import lay_blank
-from tracking.remote import advisory_lock, is_database, normalised, require_answer
+from tracking.remote import advisory_lock, is_database, normalised, require_answer, shown
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -118,7 +118,6 @@ class Store:
         logging.getLogger("alembic").setLevel(logging.WARNING)
         if not self.is_local:
             require_answer(self.tracking_uri, "MLFLOW_TRACKING_URI")
-        from mlflow import MlflowClient
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         # MLflow's own lock does not cover the making of a new database by two processes at once.
@@ -127,9 +126,7 @@ class Store:
                 lay_blank(self.folder / "mlflow.db")
                 return _local_client(self.tracking_uri, self.folder / "mlflow.db")
             with advisory_lock(self.tracking_uri, "tables"):
-                client = MlflowClient(self.tracking_uri)
-                client.search_experiments(max_results=1)  # makes the tables
-                return client
+                return _remote_client(self.tracking_uri)
 
     def analyze(self) -> None:
         """Let the lab's own database see how its tables are filled.
@@ -209,6 +206,23 @@ def _local_client(tracking_uri: str, database: Path) -> MlflowClient:
             f"{database}: must be a database of this MLflow, found: {reason}; move it away or take another --store"
         ) from error
     _write_ahead(database)
+    return client
+
+
+def _remote_client(tracking_uri: str) -> MlflowClient:
+    """Return a client of a server or a database elsewhere, with MLflow's tables made if need be."""
+    from mlflow import MlflowClient
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client = MlflowClient(tracking_uri)
+        client.search_experiments(max_results=1)
+    except MlflowException as error:
+        reason = str(error).partition("\n")[0]
+        hint = "start it with --allowed-hosts and that name" if "Invalid Host" in reason else "mend it, or the address"
+        raise StoreError(
+            f"MLFLOW_TRACKING_URI: {shown(tracking_uri)} must let runs be read and written, found: {reason}; {hint}"
+        ) from error
     return client
 
 

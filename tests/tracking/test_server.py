@@ -7,11 +7,13 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from anomaly_lab.errors import StoreError
 from anomaly_lab.ratings.readers import read_round, read_rounds
 from experiments.tune import tune
 from tracking.champion import load_champion
@@ -23,27 +25,33 @@ from tracking.scoring import score
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture
-def server(tmp_path, monkeypatch):
+@contextmanager
+def running(folder, *options):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    folder = tmp_path / "server"
     folder.mkdir()
     command = [
         *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"),
         *("--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts")),
+        *options,
     ]
     settings = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=os.environ | settings, start_new_session=True)
     try:
         wait_for(f"http://127.0.0.1:{port}/health", process, folder / "log")
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", f"http://127.0.0.1:{port}")
-        yield folder
+        yield f"http://127.0.0.1:{port}"
     finally:
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
+
+
+@pytest.fixture
+def server(tmp_path, monkeypatch):
+    with running(tmp_path / "server") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        yield tmp_path / "server"
 
 
 def wait_for(url: str, process: subprocess.Popen, log: Path) -> None:
@@ -76,3 +84,10 @@ def test_the_whole_way_through_a_server(server, tiny_rounds, tmp_path, capfd):
     assert not (lab / "mlflow.db").exists()
     assert list((server / "artifacts").rglob("model.skops"))
     assert capfd.readouterr().out == ""  # MLflow's own words would stand between a command's
+
+
+def test_a_server_that_does_not_know_its_name_is_said_in_one_line(tmp_path, monkeypatch):
+    with running(tmp_path / "server", "--allowed-hosts", "lab.example") as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        with pytest.raises(StoreError, match=r"found: .*Invalid Host header.*--allowed-hosts and that name$"):
+            leaderboard([tmp_path / "lab"])
