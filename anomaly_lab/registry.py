@@ -230,6 +230,7 @@ MODELS = Registry(
         "one-class-svm": "anomaly_lab.detectors.one_class_svm:OneClassSVMDetector",
         "isolation-forest": "anomaly_lab.detectors.isolation_forest:IsolationForestDetector",
         "knn-distance": "anomaly_lab.detectors.knn_distance:KNNDistanceDetector",
+        "kmeans-distance": "anomaly_lab.detectors.kmeans_distance:KMeansDistanceDetector",
         "lof": "anomaly_lab.detectors.lof:LocalOutlierFactorDetector",
         "mahalanobis": "anomaly_lab.detectors.mahalanobis:MahalanobisDetector",
         "gaussian-mixture": "anomaly_lab.detectors.gaussian_mixture:GaussianMixtureDetector",

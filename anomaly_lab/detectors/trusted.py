@@ -12,6 +12,8 @@ TRUSTED_TYPES: tuple[str, ...] = (
     "anomaly_lab.detectors.gaussian_mixture.GaussianMixtureDetector",
     "anomaly_lab.detectors.gradient_boosting.GradientBoostingDetector",
     "anomaly_lab.detectors.isolation_forest.IsolationForestDetector",
+    "anomaly_lab.detectors.kmeans_distance.CentreDistance",
+    "anomaly_lab.detectors.kmeans_distance.KMeansDistanceDetector",
     "anomaly_lab.detectors.knn_distance.KNNDistanceDetector",
     "anomaly_lab.detectors.knn_distance.NeighbourDistance",
     "anomaly_lab.detectors.lof.LocalOutlierFactorDetector",

@@ -9,6 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from anomaly_lab.detectors import bounded, one_class_svm, samplers
 from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows
+from anomaly_lab.detectors.kmeans_distance import CentreDistance, KMeansDistanceDetector
 from anomaly_lab.detectors.knn_distance import KNNDistanceDetector, NeighbourDistance
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
@@ -55,6 +56,13 @@ def test_distances_to_a_sample_rank_as_distances_to_all(rows):
     assert spearmanr(exact, drawn).statistic > 0.9
 
 
+def test_centres_of_clusters_are_found_and_distance_to_the_nearest_is_the_score(rows):
+    apart = rows + 100 * (np.arange(600) % 3)[:, None]
+    found = CentreDistance(n_clusters=3).fit(apart).score_samples(apart)
+    expected = [np.linalg.norm(row - apart[number % 3 :: 3].mean(axis=0)) for number, row in enumerate(apart)]
+    np.testing.assert_allclose(-found, expected, rtol=1e-6)
+
+
 def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
     exact = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
     monkeypatch.setattr(one_class_svm, "REFERENCE_ROWS", 100)
@@ -63,14 +71,15 @@ def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
     assert not np.array_equal(exact, approximate)
 
 
-def test_a_run_says_which_form_ran(rows, monkeypatch):
+@pytest.mark.parametrize("model", [KNNDistanceDetector, KMeansDistanceDetector])
+def test_a_run_says_which_form_ran(rows, monkeypatch, model):
     genuine = np.zeros(600, dtype=int)
     train = SimpleNamespace(visible=genuine, inductive=False)
-    detector = KNNDistanceDetector()
+    detector = model()
     detector.fit_matrix(rows, train, seed=0)
     assert detector.form_ == "exact"
-    monkeypatch.setattr(KNNDistanceDetector, "exact_rows", 100)
-    monkeypatch.setattr(KNNDistanceDetector, "reference_rows", 100)
+    monkeypatch.setattr(model, "exact_rows", 100)
+    monkeypatch.setattr(model, "reference_rows", 100)
     detector.fit_matrix(rows, train, seed=0)
     assert detector.form_ == "approximate"
     results = [RunResult("knn-distance", {}, 0, (), {}, form) for form in ("exact", "approximate")]
