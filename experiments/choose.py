@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from anomaly_lab.errors import ConfigError, PluginError
+from anomaly_lab.evaluation.inductive import check_inductive
 from anomaly_lab.features.extract import FeatureStore
 from anomaly_lab.registry import FEATURES, MODELS
 from anomaly_lab.space import check_params, defaults, search_space
@@ -61,8 +62,9 @@ def check_seen(name: str, model: type, features: FeatureStore) -> tuple[str, ...
     Raises
     ------
     ConfigError
-        If it names families of its own, none of which is switched on.
+        If it names families of its own, none of which is switched on, or cannot be inductive where features are.
     """
+    check_inductive(name, model, inductive=features.inductive)
     try:
         return features.seen(getattr(model, "families", None))
     except ConfigError as error:
@@ -72,21 +74,21 @@ def check_seen(name: str, model: type, features: FeatureStore) -> tuple[str, ...
 def choose_seeing(
     models: Mapping[str, type], features: FeatureStore, *, wanted: bool
 ) -> tuple[dict[str, type], list[str]]:
-    """Return the detectors that see a family which is switched on, and a line for each of the others.
+    """Return the detectors that can do with these features, and a line for each of the others.
 
     Parameters
     ----------
     models : mapping of str to type
         Detectors by registered name.
     features : FeatureStore
-        Says which families are switched on.
+        Says which families are switched on, and whether they are inductive.
     wanted : bool
-        Whether they were asked for by name: then each must see one.
+        Whether they were asked for by name: then each must be able to.
 
     Raises
     ------
     ConfigError
-        If a detector that was asked for by name sees none.
+        If a detector that was asked for by name cannot.
     """
     seeing, blind = {}, []
     for name, model in models.items():

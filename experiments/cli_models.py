@@ -13,12 +13,14 @@ from experiments.options import AsJson
 def models(as_json: AsJson = False) -> None:
     """List every registered detector; none is imported."""
     from anomaly_lab.registry import MODELS
-    from experiments.listing import print_listing, registered
+    from experiments.listing import adapted, print_listing, registered
 
     rows = [
         {"name": row.pop("name"), "task": entry.constant("task") or "fake-users"} | row
         for row, entry in zip(registered(MODELS), MODELS.entries().values(), strict=True)
     ]
+    if not as_json:  # a program that reads the list wants names that run
+        rows += [{"name": row.pop("name"), "task": "fake-users"} | row for row in adapted(MODELS)]
     print_listing(rows, as_json)
 
 

@@ -19,14 +19,21 @@ NARROWEST = 30
 
 def registered(registry: Registry) -> list[dict[str, str]]:
     """Return what is registered: ``name``, ``from`` whom, and the ``summary``, or why it cannot be read."""
-    return [
-        {"name": entry.name, "from": entry.origin, "summary": _told(entry)} for entry in registry.entries().values()
-    ]
+    return [_row(entry) for entry in registry.entries().values()]
+
+
+def adapted(registry: Registry) -> list[dict[str, str]]:
+    """Return a row for each library whose own names stand behind a prefix: ``pyod:NAME``."""
+    return [_row(Entry(f"{prefix}:NAME", target)) for prefix, target in registry.adapters.items()]
 
 
 def print_listing(rows: list[dict[str, str]], as_json: bool = False) -> None:
     """Print rows as JSON or as a table whose last column is wrapped."""
     typer.echo(json.dumps(rows, indent=1) if as_json else _table(rows))
+
+
+def _row(entry: Entry) -> dict[str, str]:
+    return {"name": entry.name, "from": entry.origin, "summary": _told(entry)}
 
 
 def _told(entry: Entry) -> str:

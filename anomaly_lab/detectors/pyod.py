@@ -17,7 +17,9 @@ import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from anomaly_lab.detectors.base import NoveltyDetector
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS
 from anomaly_lab.errors import ConfigError
+from anomaly_lab.evaluation.folds import Train
 from anomaly_lab.types import Float32Array, FloatArray
 
 SPACES: Mapping[str, tuple[type, BaseDistribution]] = {
@@ -29,13 +31,29 @@ SPACES: Mapping[str, tuple[type, BaseDistribution]] = {
 }
 """Ranges of what PyOD's detectors call by these names; ``contamination`` moves no score, only PyOD's own threshold."""
 
+TRANSDUCTIVE = frozenset({"CD", "COF", "COPOD", "ECOD", "LMDD", "LOCI", "RGraph", "ROD", "SOD", "SOS"})
+"""Those whose score of a user depends on who is scored beside it."""
+
 
 class PyODDetector(NoveltyDetector):
-    """A detector of PyOD on the feature matrix (Zhao, Nasrullah and Li, 2019)."""
+    """A detector of PyOD on the feature matrix (Zhao, Nasrullah and Li, 2019).
+
+    It is fitted on `REFERENCE_ROWS` users at most and scores everyone in blocks of as many: PyOD's methods compare
+    those scored with those of the fit, some also with each other.
+    """
 
     extra: ClassVar[str] = "pyod"
     kind: ClassVar[Literal["supervised", "unsupervised"]] = "unsupervised"
+    reference_rows: ClassVar[int | None] = REFERENCE_ROWS
+    exact_rows: ClassVar[int | None] = REFERENCE_ROWS
+    transductive: ClassVar[bool] = False
     method: ClassVar[type]
+
+    def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
+        """Fit PyOD's detector."""
+        super().fit_matrix(matrix, train, seed=seed)
+        if self.transductive and len(matrix) > REFERENCE_ROWS:  # whoever is asked about may take several blocks
+            self.form_ = "approximate"
 
     def build(self, seed: int, n_rows: int) -> Any:
         """Return PyOD's detector, seeded and on one thread where it can be."""
@@ -47,8 +65,15 @@ class PyODDetector(NoveltyDetector):
         return self.method(**{key: value for key, value in given.items() if key in takes})
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
-        """Return how abnormal each row is; PyOD's sign is the lab's, higher is more anomalous."""
-        return np.asarray(self.estimator_.decision_function(rows), dtype=float)
+        """Return how abnormal each row is; PyOD's sign is the lab's, higher is more anomalous.
+
+        Rows come sorted, so every k-th of them makes a block like the whole, whoever is ranked within it.
+        """
+        n_blocks = -(-len(rows) // REFERENCE_ROWS)
+        scores = np.empty(len(rows))
+        for first in range(n_blocks):
+            scores[first::n_blocks] = self.estimator_.decision_function(rows[first::n_blocks])
+        return scores
 
 
 @cache
@@ -90,6 +115,7 @@ def __getattr__(name: str) -> type:
         "__doc__": f"{name} of PyOD on the feature matrix (Zhao, Nasrullah and Li, 2019).",
         "__module__": __name__,
         "method": method,
+        "transductive": name in TRANSDUCTIVE,
         "trusted_types": (f"{method.__module__}.{name}",),
     }
     return make_dataclass(name, tuned, bases=(PyODDetector,), namespace=about)

@@ -14,6 +14,7 @@ from scipy.special import ndtri
 from anomaly_lab.errors import ConfigError, DataError, PluginError
 from anomaly_lab.evaluation.engine import checked_scores
 from anomaly_lab.evaluation.folds import HIDDEN, Query, Train, training_parts
+from anomaly_lab.evaluation.inductive import check_inductive
 from anomaly_lab.registry import MODELS
 from anomaly_lab.space import defaults
 from anomaly_lab.types import FloatArray, IntArray
@@ -134,6 +135,7 @@ class StackedDetector:
             model = _load(name)
             simulates = "without" in defaults(model)
             with _blamed(name):
+                check_inductive(name, model, inductive=train.inductive)
                 detector = model(**({"without": self.without} if simulates else {}))
                 detector.fit(train, rng=np.random.default_rng([*seed, number]))
                 members.append(_Member(name, detector, np.sort(_scores(name, detector, query))))

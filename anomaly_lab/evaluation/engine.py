@@ -13,6 +13,7 @@ from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.class_scores import class_scores
 from anomaly_lab.evaluation.composite import class_metrics
 from anomaly_lab.evaluation.folds import Fold, Query, Train, inner_folds, query_view, train_view
+from anomaly_lab.evaluation.inductive import check_inductive
 from anomaly_lab.evaluation.metrics import best_f1_threshold, roc_auc_variance, score_metrics
 from anomaly_lab.evaluation.result import Result
 from anomaly_lab.evaluation.stopwatch import Stopwatch
@@ -218,7 +219,10 @@ def fit_and_score(
     ------
     ContractError
         If the model returns anything but one finite float a query.
+    ConfigError
+        If the run is inductive and the model is not (see `check_inductive`).
     """
+    check_inductive(name, model, inductive=store.inductive)
     train, query = train_view(fold, store), query_view(fold, store)
     with watch("features"):
         train.features(getattr(model, "families", None))

@@ -252,7 +252,10 @@ def test_models_are_listed_with_their_summaries(cli):
     rows = {row["name"]: row for row in json.loads(ran.out)}
     assert set(MODELS.built_in) <= set(rows)
     assert all(row["summary"].endswith(".") for row in rows.values() if row["from"] == "built-in")
-    assert "Ledoit and Wolf" in cli("models").out
+    text = cli("models").out
+    assert "Ledoit and Wolf" in text
+    assert text.count("pyod:NAME") == 1
+    assert "pyod:NAME" not in rows
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["models"], ["models", "--json"], ["attacks"]])
