@@ -14,7 +14,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.preprocessing import QuantileTransformer, RobustScaler, StandardScaler
 from sklearn.utils.class_weight import compute_sample_weight
 
-from anomaly_lab.detectors.bounded import REFERENCE_ROWS, draw_rows
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS, draw_rows, in_blocks
 from anomaly_lab.detectors.samplers import SAMPLERS, SEARCHING, make_sampler
 from anomaly_lab.errors import ContractError
 from anomaly_lab.evaluation.folds import HIDDEN, Query, Train
@@ -160,6 +160,8 @@ class NoveltyDetector(EstimatorDetector):
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
         """Return how abnormal each row is; scikit-learn's sign, lower is abnormal, is turned round here."""
+        if self.exact_rows is not None:
+            return -in_blocks(self.estimator_.score_samples, rows)
         return -np.asarray(self.estimator_.score_samples(rows), dtype=float)
 
 

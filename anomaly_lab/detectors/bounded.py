@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from sklearn.neighbors import NearestNeighbors
 
-from anomaly_lab.types import AnyArray, IntArray
+from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
 REFERENCE_ROWS = 10_000
 """Rows that are compared with everyone at most; up to as many, every method is exact."""
@@ -22,6 +23,18 @@ def draw_rows(n_rows: int, at_most: int, seed: int) -> IntArray:
     if n_rows <= at_most:
         return np.arange(n_rows)
     return np.sort(np.random.default_rng(seed).choice(n_rows, at_most, replace=False))
+
+
+def in_blocks(score: Callable[[AnyArray], AnyArray], rows: AnyArray) -> FloatArray:
+    """Return the scores of sorted rows, `REFERENCE_ROWS` at a time at most: what a method holds of each row is bounded.
+
+    Every k-th row makes a block, so that each is like the whole to methods that rank rows within it.
+    """
+    n_blocks = -(-len(rows) // REFERENCE_ROWS)
+    scores = np.empty(len(rows))
+    for first in range(n_blocks):
+        scores[first::n_blocks] = score(rows[first::n_blocks])
+    return scores
 
 
 class BoundedNeighbours(NearestNeighbors):  # type: ignore[misc]

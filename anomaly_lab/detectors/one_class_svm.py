@@ -8,8 +8,9 @@ from typing import Annotated, Any, ClassVar
 from optuna.distributions import FloatDistribution
 
 from anomaly_lab.detectors.base import NoveltyDetector
-from anomaly_lab.detectors.bounded import REFERENCE_ROWS
 
+EXACT_ROWS = 5_000
+DESCENT_ROWS = 100_000
 N_COMPONENTS = 100
 
 
@@ -17,11 +18,13 @@ N_COMPONENTS = 100
 class OneClassSVMDetector(NoveltyDetector):
     """One-class SVM with a Gaussian kernel (Schölkopf et al., 2001).
 
-    Beyond `REFERENCE_ROWS` users the kernel is approximated by 100 of them (Nyström; Williams and Seeger, 2001) and the
-    machine is fitted by stochastic gradient descent: time then grows with the users, not with their square.
+    Beyond `EXACT_ROWS` users the kernel is approximated by 100 of them (Nyström; Williams and Seeger, 2001) and the
+    machine is fitted by stochastic gradient descent, on `DESCENT_ROWS` drawn by lot at most: time then grows with the
+    users, not with their square.
     """
 
-    exact_rows: ClassVar[int | None] = REFERENCE_ROWS
+    reference_rows: ClassVar[int | None] = DESCENT_ROWS
+    exact_rows: ClassVar[int | None] = EXACT_ROWS
 
     nu: Annotated[float, FloatDistribution(0.01, 0.9)] = 0.5
     gamma: Annotated[float, FloatDistribution(1e-3, 0.3, log=True)] = 0.01
@@ -33,7 +36,7 @@ class OneClassSVMDetector(NoveltyDetector):
         from sklearn.pipeline import make_pipeline
         from sklearn.svm import OneClassSVM
 
-        if n_rows > REFERENCE_ROWS:
+        if n_rows > EXACT_ROWS:
             kernel = Nystroem(gamma=self.gamma, n_components=N_COMPONENTS, random_state=seed)
             return make_pipeline(kernel, SGDOneClassSVM(nu=self.nu, random_state=seed))
         return OneClassSVM(nu=self.nu, gamma=self.gamma)

@@ -13,11 +13,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
-import numpy as np
 from optuna.distributions import BaseDistribution, FloatDistribution, IntDistribution
 
 from anomaly_lab.detectors.base import NoveltyDetector
-from anomaly_lab.detectors.bounded import REFERENCE_ROWS
+from anomaly_lab.detectors.bounded import REFERENCE_ROWS, in_blocks
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.folds import Train
 from anomaly_lab.types import Float32Array, FloatArray
@@ -65,15 +64,8 @@ class PyODDetector(NoveltyDetector):
         return self.method(**{key: value for key, value in given.items() if key in takes})
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
-        """Return how abnormal each row is; PyOD's sign is the lab's, higher is more anomalous.
-
-        Rows come sorted, so every k-th of them makes a block like the whole, whoever is ranked within it.
-        """
-        n_blocks = -(-len(rows) // REFERENCE_ROWS)
-        scores = np.empty(len(rows))
-        for first in range(n_blocks):
-            scores[first::n_blocks] = self.estimator_.decision_function(rows[first::n_blocks])
-        return scores
+        """Return how abnormal each row is; PyOD's sign is the lab's, higher is more anomalous."""
+        return in_blocks(self.estimator_.decision_function, rows)
 
 
 @cache

@@ -8,9 +8,10 @@ from scipy.stats import spearmanr
 from sklearn.neighbors import NearestNeighbors
 
 from anomaly_lab.detectors import bounded, one_class_svm, samplers
-from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows
+from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows, in_blocks
 from anomaly_lab.detectors.kmeans_distance import CentreDistance, KMeansDistanceDetector
 from anomaly_lab.detectors.knn_distance import KNNDistanceDetector, NeighbourDistance
+from anomaly_lab.detectors.lof import LocalOutlierFactorDetector
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
 from anomaly_lab.evaluation.engine import RunResult
@@ -26,6 +27,31 @@ def test_all_rows_are_drawn_if_they_are_few_enough():
     drawn = draw_rows(100, 10, seed=0)
     assert len(set(drawn)) == 10
     assert (np.diff(drawn) > 0).all()
+
+
+@pytest.mark.parametrize("n_rows", [0, 1, 50, 51, 600])
+def test_every_row_is_scored_once_in_blocks_that_are_bounded(rows, monkeypatch, n_rows):
+    monkeypatch.setattr(bounded, "REFERENCE_ROWS", 50)
+    blocks = []
+
+    def score(block):
+        blocks.append(len(block))
+        return block[:, 0]
+
+    np.testing.assert_array_equal(in_blocks(score, rows[:n_rows]), rows[:n_rows, 0])
+    assert sum(blocks) == n_rows
+    assert max(blocks, default=0) <= 50
+
+
+@pytest.mark.parametrize(
+    "model", [KNNDistanceDetector, KMeansDistanceDetector, LocalOutlierFactorDetector, OneClassSVMDetector]
+)
+def test_one_class_methods_score_in_blocks_what_they_score_at_once(rows, monkeypatch, model):
+    detector = model()
+    detector.fit_matrix(rows, SimpleNamespace(visible=np.zeros(600, dtype=int), inductive=False), seed=0)
+    at_once = detector.score_matrix(rows)
+    monkeypatch.setattr(bounded, "REFERENCE_ROWS", 50)
+    np.testing.assert_allclose(detector.score_matrix(rows), at_once, rtol=1e-6)
 
 
 def test_bounded_neighbours_are_the_exact_ones_below_the_bound(rows):
@@ -65,13 +91,13 @@ def test_centres_of_clusters_are_found_and_distance_to_the_nearest_is_the_score(
 
 def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
     exact = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
-    monkeypatch.setattr(one_class_svm, "REFERENCE_ROWS", 100)
+    monkeypatch.setattr(one_class_svm, "EXACT_ROWS", 100)
     approximate = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
     assert spearmanr(exact, approximate).statistic > 0.9
     assert not np.array_equal(exact, approximate)
 
 
-@pytest.mark.parametrize("model", [KNNDistanceDetector, KMeansDistanceDetector])
+@pytest.mark.parametrize("model", [KNNDistanceDetector, KMeansDistanceDetector, OneClassSVMDetector])
 def test_a_run_says_which_form_ran(rows, monkeypatch, model):
     genuine = np.zeros(600, dtype=int)
     train = SimpleNamespace(visible=genuine, inductive=False)

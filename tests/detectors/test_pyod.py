@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from anomaly_lab.detectors import pyod
+from anomaly_lab.detectors import bounded, pyod
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.evaluation.engine import run
 from anomaly_lab.random_folds import plain_fold, shared_features
@@ -77,7 +77,7 @@ def test_who_ranks_users_among_those_asked_about_is_refused_without_the_target()
 def test_scores_in_blocks_are_those_of_all_at_once_or_nearly(name, monkeypatch):
     model, rows = fitted(name), np.unique(asked(500), axis=0)
     at_once = model.score_rows(rows)
-    monkeypatch.setattr(pyod, "REFERENCE_ROWS", 60)
+    monkeypatch.setattr(bounded, "REFERENCE_ROWS", 60)
     in_blocks = model.score_rows(rows)
     if name == "ECOD":
         assert spearmanr(at_once, in_blocks).statistic > 0.95
