@@ -10,6 +10,7 @@ import numpy as np
 from sklearn.preprocessing import QuantileTransformer
 
 from anomaly_lab.detectors.base import early_stop_meant
+from anomaly_lab.detectors.bounded_forest import bound_trees
 from anomaly_lab.types import AnyArray, Float32Array, FloatArray
 
 FURTHEST = 3.0
@@ -131,7 +132,7 @@ class Expert:
     def fit(cls, material: Material, mixture: Mixture, *, n_trees: int, n_networks: int, seed: int) -> Expert:
         """Fit the learners on a mixture of fakes against the genuine users."""
         rows, y, w = material.sample(mixture)
-        trees = [boosted(n_trees, seed), randomised(n_trees // 4, seed)]
+        trees = [boosted(n_trees, seed), randomised(n_trees // 4, len(y), seed)]
         for one in trees:
             one.fit(rows.values, y, sample_weight=w)
         networks = [network(seed + number) for number in range(n_networks)]
@@ -203,11 +204,12 @@ def boosted(n_trees: int, seed: int) -> Any:
     )
 
 
-def randomised(n_trees: int, seed: int) -> Any:
-    """Return the randomised trees."""
+def randomised(n_trees: int, n_rows: int, seed: int) -> Any:
+    """Return the randomised trees, each to be grown on `n_rows` rows or on those that a bounded forest draws."""
     from sklearn.ensemble import ExtraTreesClassifier
 
-    return ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.1, random_state=seed, n_jobs=1)
+    forest = ExtraTreesClassifier(n_trees, min_samples_leaf=2, max_features=0.1, random_state=seed, n_jobs=1)
+    return bound_trees(forest, n_rows)
 
 
 def shallow_forest(n_trees: int, leaf: int, columns: float, seed: int) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from anomaly_lab.detectors.bounded_forest import bound_trees
 from anomaly_lab.types import Float32Array, FloatArray, IntArray
 
 
@@ -43,10 +44,10 @@ class KindClassifier:
         """
         from sklearn.ensemble import ExtraTreesClassifier
 
-        self.estimator_ = ExtraTreesClassifier(
+        forest = ExtraTreesClassifier(
             self.n_estimators, min_samples_leaf=3, class_weight="balanced", random_state=self.seed, n_jobs=1
         )
-        self.estimator_.fit(matrix, kinds)
+        self.estimator_ = bound_trees(forest, len(matrix)).fit(matrix, kinds)
         self.kinds_ = np.asarray(self.estimator_.classes_, dtype=np.int64)
         return self
 

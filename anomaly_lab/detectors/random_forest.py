@@ -8,6 +8,9 @@ from typing import Annotated, Any
 from optuna.distributions import FloatDistribution, IntDistribution
 
 from anomaly_lab.detectors.base import SupervisedDetector
+from anomaly_lab.detectors.bounded_forest import BoundedForest
+from anomaly_lab.evaluation.folds import Train
+from anomaly_lab.types import Float32Array
 
 
 @dataclass
@@ -15,7 +18,7 @@ class RandomForestDetector(SupervisedDetector):
     """Random forest on balanced classes (Breiman, 2001).
 
     Each tree sees a small share of the users and a few features, so that none of them can lean on the one feature that
-    gave last round's fakes away.
+    gave last round's fakes away. It is at most `TREE_ROWS` of them.
     """
 
     n_estimators: Annotated[int, IntDistribution(50, 300, step=50)] = 100
@@ -27,7 +30,7 @@ class RandomForestDetector(SupervisedDetector):
         """Return the forest."""
         from sklearn.ensemble import RandomForestClassifier
 
-        return RandomForestClassifier(
+        forest = RandomForestClassifier(
             n_estimators=self.n_estimators,
             min_samples_leaf=self.min_samples_leaf,
             max_features=self.max_features,
@@ -35,3 +38,12 @@ class RandomForestDetector(SupervisedDetector):
             random_state=seed,
             n_jobs=1,
         )
+        return BoundedForest(forest)
+
+    def fit_matrix(self, matrix: Float32Array, train: Train, *, seed: int) -> None:
+        """Fit on the labelled users; the form is exact if every tree sees as many as `max_samples` says."""
+        super().fit_matrix(matrix, train, seed=seed)
+        if self.estimator_[-1].bounded_:
+            self.form_ = "approximate"
+        elif not self.form_:  # a sampler that looks for neighbours has its own
+            self.form_ = "exact"

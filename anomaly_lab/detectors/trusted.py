@@ -5,6 +5,7 @@ from __future__ import annotations
 TRUSTED_TYPES: tuple[str, ...] = (
     "anomaly_lab.detectors.adaptive_sampler.AdaptiveSampler",
     "anomaly_lab.detectors.bounded.BoundedNeighbours",
+    "anomaly_lab.detectors.bounded_forest.BoundedForest",
     "anomaly_lab.detectors.champion.CalibratedDetector",
     "anomaly_lab.detectors.experts.ClippedRanks",
     "anomaly_lab.detectors.experts.Committee",

@@ -57,6 +57,7 @@ def _unbounded() -> Iterator[None]:
     with (
         patch("anomaly_lab.detectors.base.draw_rows", lambda n_rows, at_most, seed: np.arange(n_rows)),
         patch("anomaly_lab.detectors.one_class_svm.EXACT_ROWS", sys.maxsize),
+        patch("anomaly_lab.detectors.bounded_forest.TREE_ROWS", sys.maxsize),
     ):
         yield
 

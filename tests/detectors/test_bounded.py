@@ -5,14 +5,19 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
+from sklearn.utils.class_weight import compute_sample_weight
 
-from anomaly_lab.detectors import bounded, one_class_svm, samplers
+from anomaly_lab.detectors import bounded, bounded_forest, one_class_svm, samplers
 from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows, in_blocks
+from anomaly_lab.detectors.experts import randomised
+from anomaly_lab.detectors.kinds import KindClassifier
 from anomaly_lab.detectors.kmeans_distance import CentreDistance, KMeansDistanceDetector
 from anomaly_lab.detectors.knn_distance import KNNDistanceDetector, NeighbourDistance
 from anomaly_lab.detectors.lof import LocalOutlierFactorDetector
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
+from anomaly_lab.detectors.random_forest import RandomForestDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
 from anomaly_lab.evaluation.engine import RunResult
 
@@ -95,6 +100,39 @@ def test_the_approximate_machine_ranks_as_the_exact_one(rows, monkeypatch):
     approximate = OneClassSVMDetector().build(0, 600).fit(rows).score_samples(rows)
     assert spearmanr(exact, approximate).statistic > 0.9
     assert not np.array_equal(exact, approximate)
+
+
+@pytest.fixture
+def labelled():
+    labels = (np.arange(600) < 150).astype(int)
+    return SimpleNamespace(users=np.arange(600), labels=labels)
+
+
+def test_a_forest_is_that_of_scikit_learn_below_the_bound(rows, labelled):
+    detector = RandomForestDetector()
+    detector.fit_matrix(rows, labelled, seed=3)
+    scaled = detector.estimator_[0].transform(rows)
+    forest = clone(detector.estimator_[-1].forest)
+    forest.fit(scaled, labelled.labels, compute_sample_weight("balanced", labelled.labels))
+    assert detector.form_ == "exact"
+    np.testing.assert_array_equal(detector.score_rows(rows), forest.predict_proba(scaled)[:, 1])
+
+
+@pytest.mark.parametrize("sampler", ["none", "random-over", "random-under", "smote"])
+def test_beyond_the_bound_each_tree_sees_as_many_rows_as_the_bound_says(rows, labelled, monkeypatch, sampler):
+    monkeypatch.setattr(bounded_forest, "TREE_ROWS", 50)
+    detector = RandomForestDetector(sampler=sampler)
+    detector.fit_matrix(rows, labelled, seed=0)
+    assert detector.form_ == "approximate"
+    assert all(tree.tree_.n_node_samples[0] <= 50 for tree in detector.estimator_[-1].forest_.estimators_)
+
+
+def test_trees_that_would_see_everyone_draw_users_beyond_the_bound(rows, monkeypatch):
+    monkeypatch.setattr(bounded_forest, "TREE_ROWS", 50)
+    kinds = KindClassifier(n_estimators=10).fit(rows, np.arange(600) % 2 + 1)
+    expert = randomised(10, len(rows), 0).fit(rows, np.arange(600) % 2)
+    for forest in (kinds.estimator_, expert):
+        assert all(tree.tree_.n_node_samples[0] <= 50 for tree in forest.estimators_)
 
 
 @pytest.mark.parametrize("model", [KNNDistanceDetector, KMeansDistanceDetector, OneClassSVMDetector])
