@@ -25,6 +25,16 @@ def draw_rows(n_rows: int, at_most: int, seed: int) -> IntArray:
     return np.sort(np.random.default_rng(seed).choice(n_rows, at_most, replace=False))
 
 
+def draw_labelled(labels: IntArray, at_most: int, seed: int) -> IntArray:
+    """Return positions of all rows, or of about `at_most`, each class in its share and none left out, ascending."""
+    if len(labels) <= at_most:
+        return np.arange(len(labels))
+    share = at_most / len(labels)
+    classes = [np.flatnonzero(labels == one) for one in np.unique(labels)]
+    drawn = [rows[draw_rows(len(rows), max(int(share * len(rows)), 1), seed)] for rows in classes]
+    return np.sort(np.concatenate(drawn))
+
+
 def in_blocks(score: Callable[[AnyArray], AnyArray], rows: AnyArray) -> FloatArray:
     """Return the scores of sorted rows, `REFERENCE_ROWS` at a time at most: what a method holds of each row is bounded.
 

@@ -9,8 +9,8 @@ from sklearn.base import clone
 from sklearn.neighbors import NearestNeighbors
 from sklearn.utils.class_weight import compute_sample_weight
 
-from anomaly_lab.detectors import bounded, bounded_forest, one_class_svm, samplers
-from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_rows, in_blocks
+from anomaly_lab.detectors import bounded, bounded_forest, one_class_svm, samplers, seed_notebook
+from anomaly_lab.detectors.bounded import BoundedNeighbours, draw_labelled, draw_rows, in_blocks
 from anomaly_lab.detectors.experts import randomised
 from anomaly_lab.detectors.kinds import KindClassifier
 from anomaly_lab.detectors.kmeans_distance import CentreDistance, KMeansDistanceDetector
@@ -19,6 +19,7 @@ from anomaly_lab.detectors.lof import LocalOutlierFactorDetector
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
 from anomaly_lab.detectors.random_forest import RandomForestDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
+from anomaly_lab.detectors.seed_notebook import SeedNotebookDetector
 from anomaly_lab.evaluation.engine import RunResult
 
 
@@ -32,6 +33,16 @@ def test_all_rows_are_drawn_if_they_are_few_enough():
     drawn = draw_rows(100, 10, seed=0)
     assert len(set(drawn)) == 10
     assert (np.diff(drawn) > 0).all()
+
+
+def test_a_draw_keeps_each_class_in_its_share_and_loses_none():
+    labels = (np.arange(1000) % 5 == 0).astype(int)
+    drawn = draw_labelled(labels, 100, seed=0)
+    assert (np.diff(drawn) > 0).all()
+    assert np.bincount(labels[drawn]).tolist() == [80, 20]
+    single = (np.arange(1000) == 7).astype(int)
+    assert 7 in draw_labelled(single, 100, seed=0)
+    np.testing.assert_array_equal(draw_labelled(labels, 1000, seed=0), np.arange(1000))
 
 
 @pytest.mark.parametrize("n_rows", [0, 1, 50, 51, 600])
@@ -125,6 +136,18 @@ def test_beyond_the_bound_each_tree_sees_as_many_rows_as_the_bound_says(rows, la
     detector.fit_matrix(rows, labelled, seed=0)
     assert detector.form_ == "approximate"
     assert all(tree.tree_.n_node_samples[0] <= 50 for tree in detector.estimator_[-1].forest_.estimators_)
+
+
+def test_the_notebooks_network_learns_from_a_draw_beyond_the_bound(rows, labelled, monkeypatch):
+    moved = rows + 2 * labelled.labels[:, None]
+    exact, bounded_one = SeedNotebookDetector(), SeedNotebookDetector()
+    exact.fit_matrix(moved, labelled, seed=0)
+    monkeypatch.setattr(seed_notebook, "NETWORK_ROWS", 200)
+    bounded_one.fit_matrix(moved, labelled, seed=0)
+    assert (exact.form_, bounded_one.form_) == ("exact", "approximate")
+    assert exact.estimator_[0].n_samples_seen_ == 600
+    assert bounded_one.estimator_[0].n_samples_seen_ == 200
+    assert spearmanr(exact.score_matrix(moved), bounded_one.score_matrix(moved)).statistic > 0.9
 
 
 def test_trees_that_would_see_everyone_draw_users_beyond_the_bound(rows, monkeypatch):
