@@ -6,7 +6,7 @@ Even: a trial of each detector in turn. Halving (Jamieson and Talwalkar, 2016): 
 budget, shared out evenly; the better half of the detectors, by their best AUC so far, goes on. The first trial of every
 detector is at its defaults and paid by both. What counts is the best AUC that is found.
 
-    python experiments/bench/full_budget.py --rounds A.npz B.npz C.npz [--trials 12] [--share 0.3] [--store LAB]
+    python experiments/bench/full_budget.py --rounds A.npz B.npz C.npz [--trials 12] [--store LAB]
 """
 
 from __future__ import annotations
@@ -29,6 +29,10 @@ from experiments.tune import tune
 from tracking.store import Store
 
 SEEDS = range(5)
+SHARES = (0.1, 0.3, 0.6)
+"""Budgets, as shares of what all trials after the first ones take."""
+BEST = ("next-round", "stacked")
+"""Detectors that are far ahead at their defaults: with them there is nothing left to be found."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +104,7 @@ def main() -> None:
     parser.add_argument("--rounds", nargs="+", metavar="FILE", help="labelled rounds; default: an embedded course's")
     parser.add_argument("--detectors", nargs="+", metavar="NAME")
     parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--share", type=float, default=0.3, help="the budget as a share of what all later trials cost")
+    parser.add_argument("--without", nargs="+", default=BEST, help="detectors left out in a second comparison")
     parser.add_argument("--store", type=Path, help="a lab that is recorded, or comes to be")
     settings = parser.parse_args()
     print(machine())
@@ -110,16 +114,33 @@ def main() -> None:
             rounds = read_rounds(settings.rounds, require_labels=True) if settings.rounds else make_course(n_rounds=3)
             tune(rounds, detectors=settings.detectors, trials=settings.trials, jobs=2, store=lab, kind_out=False)
         recorded = read_recorded(Store.open(lab))
-    budget = settings.share * sum(one.seconds for played in recorded.values() for one in played[1:])
+    left_out = set(settings.without) & set(recorded)
+    print("\n" + "\n".join([*compared(recorded), *(compared(_without(recorded, left_out)) if left_out else [])]))
+
+
+def compared(recorded: Recorded) -> list[str]:
+    """Print what both policies find at several budgets, and return a line of JSON for each."""
+    later = sum(one.seconds for played in recorded.values() for one in played[1:])
     policies: dict[str, Policy] = {"even": even, "halving": halving}
-    found = {name: [policy(shuffled(recorded, seed), budget) for seed in SEEDS] for name, policy in policies.items()}
-    print(f"  {len(recorded)} detectors, budget {budget:.1f} s after the defaults")
-    for name, aucs in found.items():
-        print(f"  {name:8} " + " ".join(f"{auc:.4f}" for auc in aucs) + f", mean {np.mean(aucs):.4f}")
-    means = {name: round(float(np.mean(aucs)), 4) for name, aucs in found.items()}
-    ratio = round(means["halving"] / means["even"], 4)
-    name = "best AUC at equal budget: even split / successive halving"
-    print("\n" + json.dumps({"name": name, "baseline": means["even"], "lab": means["halving"], "ratio": ratio}))
+    lines = []
+    print(f"  {len(recorded)} detectors; after the defaults their trials take {later:.1f} s")
+    for share in SHARES:
+        budget = share * later
+        found = {
+            name: np.array([policy(shuffled(recorded, seed), budget) for seed in SEEDS])
+            for name, policy in policies.items()
+        }
+        for name, aucs in found.items():
+            print(f"    budget {share:.0%}: {name:8} mean {aucs.mean():.4f}, from {aucs.min():.4f} to {aucs.max():.4f}")
+        means = {name: round(float(aucs.mean()), 4) for name, aucs in found.items()}
+        name = f"best AUC of {len(recorded)} detectors at {share:.0%} of their time: even split / successive halving"
+        ratio = round(means["halving"] / means["even"], 4)
+        lines.append(json.dumps({"name": name, "baseline": means["even"], "lab": means["halving"], "ratio": ratio}))
+    return lines
+
+
+def _without(recorded: Recorded, names: set[str]) -> Recorded:
+    return {name: played for name, played in recorded.items() if name not in names}
 
 
 if __name__ == "__main__":
