@@ -11,7 +11,6 @@ from threadpoolctl import threadpool_limits
 from anomaly_lab.attacks.bank import BankSettings, make_bank
 from anomaly_lab.detectors.experts import Material, Mixture, Table, shallow_forest
 from anomaly_lab.errors import DataError
-from anomaly_lab.evaluation.explain import percentiles
 from anomaly_lab.evaluation.folds import HIDDEN, parts
 from anomaly_lab.evaluation.phrases import column_phrase
 from anomaly_lab.features.extract import FeatureStore, UserFeatures
@@ -123,12 +122,24 @@ def _parts(joint: RatingPool) -> Iterator[IntArray]:
 
 def _reasons(gains: FloatArray, features: UserFeatures, believed: BoolArray) -> list[list[str]]:
     """Return for each user the columns that raise its score most, each with its place among believed users."""
-    genuine = features.matrix[believed]
-    found = []
-    for row, gain in zip(features.matrix, gains, strict=True):
-        top = [column for column in np.argsort(-gain, kind="stable")[:N_REASONS] if gain[column] > 0]
-        places = percentiles(row[top], genuine[:, top])
-        found.append([f"{column_phrase(features.names[c])}: {_place(at)}" for c, at in zip(top, places, strict=True)])
+    top = np.argsort(-gains, axis=1, kind="stable")[:, :N_REASONS]
+    raised = np.take_along_axis(gains, top, axis=1) > 0
+    places = _percentiles(features.matrix, top, features.matrix[believed])
+    names = [column_phrase(name) for name in features.names]
+    return [
+        [f"{names[column]}: {_place(at)}" for column, at, one in zip(*user, strict=True) if one]
+        for user in zip(top, places, raised, strict=True)
+    ]
+
+
+def _percentiles(matrix: Float32Array, columns: IntArray, among: Float32Array) -> FloatArray:
+    """Return the share of some rows with a lower value than each user's in its columns, ties half, in percent."""
+    found = np.empty(columns.shape)
+    for column in np.unique(columns):
+        users, place = np.nonzero(columns == column)
+        ascending, values = np.sort(among[:, column]), matrix[users, column]
+        below, not_above = (np.searchsorted(ascending, values, side) for side in ("left", "right"))
+        found[users, place] = 50 * (below + not_above) / len(ascending)
     return found
 
 
