@@ -7,7 +7,19 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Families, Inductive, Rounds, Scale, StoreFolder, pairs, scale_of, split
+from experiments.options import (
+    AsJson,
+    Columns,
+    Families,
+    Inductive,
+    Rounds,
+    Scale,
+    StoreFolder,
+    kept_tables,
+    pairs,
+    scale_of,
+    split,
+)
 
 
 def ablate(
@@ -31,7 +43,13 @@ def ablate(
     from experiments.ablate import ablate as run_ablate
     from experiments.progress import progress_report
 
-    labelled = read_rounds(rounds or [], scale=scale_of(scale), columns=pairs(columns) or None, require_labels=True)
+    labelled = read_rounds(
+        rounds or [],
+        scale=scale_of(scale),
+        columns=pairs(columns) or None,
+        cache=kept_tables(store, create=True),
+        require_labels=True,
+    )
     with progress_report() as report:
         found = run_ablate(
             model,

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Scale, StoreFolder, pairs, scale_of
+from experiments.options import AsJson, Columns, Scale, StoreFolder, kept_tables, pairs, scale_of
 
 
 def benchmark(
@@ -49,7 +49,9 @@ def benchmark(
     from experiments.benchmark import benchmark as run_benchmark
     from experiments.progress import progress_report
 
-    genuine = read_round(log, scale=scale_of(scale), columns=pairs(columns) or None)
+    genuine = read_round(
+        log, scale=scale_of(scale), columns=pairs(columns) or None, cache=kept_tables(store, create=True)
+    )
     with progress_report() as report:
         found = run_benchmark(
             genuine,

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from experiments.options import AsJson, Columns, Scale, pairs, scale_of
+from experiments.options import AsJson, Columns, KeptIn, Scale, kept_tables, pairs, scale_of
 
 if TYPE_CHECKING:
     from anomaly_lab.evaluation.drift import Drift
@@ -19,6 +19,7 @@ def describe(
     against: Annotated[
         list[Path] | None, typer.Option(help="A training round to compare each file with; repeatable.")
     ] = None,
+    store: KeptIn = Path("lab"),
     scale: Scale = None,
     columns: Columns = None,
     as_json: AsJson = False,
@@ -30,7 +31,7 @@ def describe(
     from experiments.describe import describe as run_describe
 
     everything = [*files, *(against or [])]
-    rounds = read_rounds(everything, scale=scale_of(scale), columns=pairs(columns) or None)
+    rounds = read_rounds(everything, scale=scale_of(scale), columns=pairs(columns) or None, cache=kept_tables(store))
     table = run_describe(rounds)
     compared = {one.name: compare(one, rounds[len(files) :]) for one in rounds[: len(files)]} if against else {}
     if as_json:

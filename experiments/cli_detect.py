@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Scale, pairs, scale_of
+from experiments.options import AsJson, Columns, KeptIn, Scale, kept_tables, pairs, scale_of
 
 
 def detect(
@@ -16,6 +16,7 @@ def detect(
     flag_rate: Annotated[float | None, typer.Option(help="Share of users to flag and list, instead of --top.")] = None,
     out: Annotated[Path | None, typer.Option(help="Write every user's score: .csv, .npz, .npy or .zip.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of the experts.")] = 0,
+    store: KeptIn = Path("lab"),
     scale: Scale = None,
     columns: Columns = None,
     as_json: AsJson = False,
@@ -25,7 +26,7 @@ def detect(
     from experiments import show
     from experiments.detect import detect as run_detect
 
-    one = read_rounds([file], scale=scale_of(scale), columns=pairs(columns) or None)[0]
+    one = read_rounds([file], scale=scale_of(scale), columns=pairs(columns) or None, cache=kept_tables(store))[0]
     found = run_detect(one, top=top, flag_rate=flag_rate, out=out, seed=seed)
     if as_json:
         typer.echo(show.to_json({"suspicious": show.records(found.suspicious), "notes": found.notes}))

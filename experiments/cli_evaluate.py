@@ -15,10 +15,12 @@ from experiments.options import (
     Families,
     Inductive,
     Items,
+    KeptIn,
     Log,
     Scale,
     TaskOptions,
     TeamFile,
+    kept_tables,
     pairs,
     scale_of,
     split,
@@ -41,6 +43,7 @@ def evaluate(
     families: Families = None,
     inductive: Inductive = None,
     features: TeamFile = None,
+    store: KeptIn = Path("lab"),
     scale: Scale = None,
     columns: Columns = None,
     as_json: AsJson = False,
@@ -57,7 +60,12 @@ def evaluate(
         if train or test:
             raise ConfigError("--ratings is of recommenders, --train and --test are of detectors; give one of them")
         log = read_asked(
-            ratings, items, drop_genres=drop_genre or (), scale=scale_of(scale), columns=pairs(columns) or None
+            ratings,
+            items,
+            drop_genres=drop_genre or (),
+            scale=scale_of(scale),
+            columns=pairs(columns) or None,
+            cache=kept_tables(store),
         )
         table = evaluate_recommender(
             model,
@@ -72,7 +80,11 @@ def evaluate(
     if not train:
         raise ConfigError("--train FILE must name a labelled round to learn from (of a recommender, --ratings a log)")
     rounds = read_rounds(
-        [*train, *(test or [])], scale=scale_of(scale), columns=pairs(columns) or None, require_labels=True
+        [*train, *(test or [])],
+        scale=scale_of(scale),
+        columns=pairs(columns) or None,
+        cache=kept_tables(store),
+        require_labels=True,
     )
     table = run_evaluate(
         model,

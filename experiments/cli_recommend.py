@@ -17,6 +17,7 @@ from experiments.options import (
     Scale,
     StoreFolder,
     TaskOptions,
+    kept_tables,
     pairs,
     scale_of,
 )
@@ -59,7 +60,6 @@ def recommend(
     from experiments.best_and_worst import best_and_worst
     from experiments.fitted import choose_recommender, fitted_on
     from experiments.recommend import recommendations, with_new_user
-    from tracking.store import Store
 
     if sum((user is not None, bool(like or genre), held_out)) != 1:
         raise ConfigError("one of --user ID, --like ITEM=RATING (or --genre NAME), or --held-out must be given")
@@ -69,7 +69,7 @@ def recommend(
         drop_genres=drop_genre or (),
         scale=scale_of(scale),
         columns=pairs(columns) or None,
-        cache=Store.open(store, create=True).rating_cache,
+        cache=kept_tables(store, create=True),
     )
     chosen = choose_recommender(log, store, model, pairs(settings, "--set"), run)
     if chosen.note:
@@ -121,7 +121,6 @@ def similar(
     from experiments.fitted import choose_recommender, fitted_on
     from experiments.items import Catalogue
     from experiments.recommend import similar_items
-    from tracking.store import Store
 
     log = read_asked(
         ratings,
@@ -129,7 +128,7 @@ def similar(
         drop_genres=drop_genre or (),
         scale=scale_of(scale),
         columns=pairs(columns) or None,
-        cache=Store.open(store, create=True).rating_cache,
+        cache=kept_tables(store, create=True),
     )
     catalogue = Catalogue.of(log)
     place = catalogue.find(item)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from experiments.options import AsJson, Columns, Scale, pairs, scale_of
+from experiments.options import AsJson, Columns, KeptIn, Scale, kept_tables, pairs, scale_of
 
 
 def simulate(
@@ -25,6 +25,7 @@ def simulate(
     users: Annotated[int | None, typer.Option(help="Genuine users taken at random.  [default: all]")] = None,
     items: Annotated[int | None, typer.Option(help="Most rated items taken.  [default: all]")] = None,
     seed: Annotated[int, typer.Option(help="Seed of everything.")] = 0,
+    store: KeptIn = Path("lab"),
     scale: Scale = None,
     columns: Columns = None,
     as_json: AsJson = False,
@@ -34,7 +35,7 @@ def simulate(
     from experiments import show
     from experiments.simulate import simulate as run_simulate
 
-    log = read_round(genuine, scale=scale_of(scale), columns=pairs(columns) or None)
+    log = read_round(genuine, scale=scale_of(scale), columns=pairs(columns) or None, cache=kept_tables(store))
     made = run_simulate(
         log,
         out,

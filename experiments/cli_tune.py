@@ -20,6 +20,7 @@ from experiments.options import (
     TaskName,
     TaskOptions,
     TeamFile,
+    kept_tables,
     pairs,
     scale_of,
     split,
@@ -132,10 +133,8 @@ def tune(
 
 def _reading(settings: dict[str, Any], columns: list[str] | None, folder: Path) -> dict[str, Any]:
     """Return how files are to be read."""
-    from tracking.store import Store
-
     how = {"scale": scale_of(settings.pop("scale", None)), "columns": pairs(columns) or None}
-    return how | {"cache": Store.open(folder, create=True).rating_cache}
+    return how | {"cache": kept_tables(folder, create=True)}
 
 
 def _embedded_course(folder: Path) -> list[Path]:

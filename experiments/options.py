@@ -11,10 +11,12 @@ import typer
 from anomaly_lab.errors import ConfigError
 
 if TYPE_CHECKING:
+    from anomaly_lab.ratings.cache import RatingCache
     from anomaly_lab.ratings.scale import RatingScale
 
 Rounds = Annotated[list[Path] | None, typer.Option("--round", help="A labelled round; give each, oldest first.")]
 StoreFolder = Annotated[Path, typer.Option("--store", help="The lab's folder.")]
+KeptIn = Annotated[Path, typer.Option("--store", help="A lab's folder: tables parsed before are read back from it.")]
 Scale = Annotated[str | None, typer.Option(help="stars, likes, likes-watched, …, or levels in order: -1,0,1.")]
 Columns = Annotated[
     list[str] | None, typer.Option("--columns", help="For tables: user=COLUMN, item=…, rating=…; repeatable.")
@@ -55,6 +57,13 @@ def scale_of(text: str | None) -> RatingScale | None:
     from anomaly_lab.ratings.scale import parse_scale
 
     return parse_scale(text) if text else None
+
+
+def kept_tables(store: Path, *, create: bool = False) -> RatingCache | None:
+    """Return where a lab keeps the tables it has parsed; None if there is no lab and none is to be made."""
+    from tracking.store import Store
+
+    return Store.open(store, create=True).rating_cache if create or store.is_dir() else None
 
 
 def split(text: str | None) -> list[str] | None:

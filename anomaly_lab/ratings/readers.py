@@ -70,13 +70,17 @@ def read_rounds(
 
 
 def read_round(
-    path: str | Path, *, scale: RatingScale | None = None, columns: Mapping[str, str] | None = None
+    path: str | Path,
+    *,
+    scale: RatingScale | None = None,
+    columns: Mapping[str, str] | None = None,
+    cache: RatingCache | None = None,
 ) -> Round:
     """Read one round.
 
     Parameters
     ----------
-    path, scale, columns
+    path, scale, columns, cache
         As in :func:`read_rounds`; the scale is inferred from this file alone, so rounds of one question are better
         read together.
 
@@ -85,7 +89,7 @@ def read_round(
     DataError
         As in :func:`read_rounds`.
     """
-    return read_rounds([path], scale=scale, columns=columns)[0]
+    return read_rounds([path], scale=scale, columns=columns, cache=cache)[0]
 
 
 def read_labels(
