@@ -160,9 +160,7 @@ class NoveltyDetector(EstimatorDetector):
 
     def score_rows(self, rows: Float32Array) -> FloatArray:
         """Return how abnormal each row is; scikit-learn's sign, lower is abnormal, is turned round here."""
-        if self.exact_rows is not None:
-            return -in_blocks(self.estimator_.score_samples, rows)
-        return -np.asarray(self.estimator_.score_samples(rows), dtype=float)
+        return -in_blocks(self.estimator_.score_samples, rows)
 
 
 def fit_rows(fit_on: str, visible: IntArray, *, inductive: bool = False) -> BoolArray:

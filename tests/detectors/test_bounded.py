@@ -15,12 +15,15 @@ from anomaly_lab.detectors.experts import randomised
 from anomaly_lab.detectors.kinds import KindClassifier
 from anomaly_lab.detectors.kmeans_distance import CentreDistance, KMeansDistanceDetector
 from anomaly_lab.detectors.knn_distance import KNNDistanceDetector, NeighbourDistance
-from anomaly_lab.detectors.lof import LocalOutlierFactorDetector
 from anomaly_lab.detectors.one_class_svm import OneClassSVMDetector
 from anomaly_lab.detectors.random_forest import RandomForestDetector
 from anomaly_lab.detectors.samplers import SAMPLERS, make_sampler
 from anomaly_lab.detectors.seed_notebook import SeedNotebookDetector
 from anomaly_lab.evaluation.engine import RunResult
+from anomaly_lab.registry import MODELS
+
+DISTANCES = ("knn-distance", "kmeans-distance", "lof", "mahalanobis")
+ONE_CLASS = (*DISTANCES, "one-class-svm", "isolation-forest", "gaussian-mixture")
 
 
 @pytest.fixture
@@ -59,11 +62,9 @@ def test_every_row_is_scored_once_in_blocks_that_are_bounded(rows, monkeypatch, 
     assert max(blocks, default=0) <= 50
 
 
-@pytest.mark.parametrize(
-    "model", [KNNDistanceDetector, KMeansDistanceDetector, LocalOutlierFactorDetector, OneClassSVMDetector]
-)
-def test_one_class_methods_score_in_blocks_what_they_score_at_once(rows, monkeypatch, model):
-    detector = model()
+@pytest.mark.parametrize("name", ONE_CLASS)
+def test_one_class_methods_score_in_blocks_what_they_score_at_once(rows, monkeypatch, name):
+    detector = MODELS.load(name)()
     detector.fit_matrix(rows, SimpleNamespace(visible=np.zeros(600, dtype=int), inductive=False), seed=0)
     at_once = detector.score_matrix(rows)
     monkeypatch.setattr(bounded, "REFERENCE_ROWS", 50)
