@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import math
 import os
@@ -112,19 +113,28 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
     def _begin(self, work: Any, argument: Any) -> Future[Any]:
         future: Future[Any] = Future()
         try:
-            there = self.client.submit(work, self.digest, self.data, argument, pure=False)
-            there.add_done_callback(partial(_hand_on, future))
+            there = self.client.submit(work, self.digest, self.data, versions(), argument, pure=False)
+            there.add_done_callback(partial(_hand_on, future, _said(argument)))
         except Exception as error:  # the client was closed by the loss of its scheduler
             future.set_exception(_broken(error))
         return future
 
 
-def _hand_on(future: Future[Any], there: Any) -> None:
+def _said(argument: Job | int) -> str:
+    return argument.detector if isinstance(argument, Job) else "describing users"
+
+
+def _hand_on(future: Future[Any], what: str, there: Any) -> None:
     """Hand on what came of a task, or why nothing did."""
+    from distributed import KilledWorker
+
     try:
         future.set_result(there.result(timeout=PATIENCE))
     except LabError as error:  # said by the lab on the worker
         future.set_exception(error)
+    except KilledWorker as error:
+        ended = f"{error.allowed_failures + 1} workers, one after the other, died of {what}"
+        future.set_exception(BrokenExecutor(f"{ended}, perhaps for want of memory; give them more or leave it out"))
     except (Exception, CancelledError) as error:
         future.set_exception(_broken(error))
 
@@ -178,7 +188,27 @@ def _require_same_versions(client: Any) -> None:
     for worker, found in there.items():
         if found != here:
             client.close()
-            raise ConfigError(f"Dask's worker {worker} must have the versions of this process, {here}, found {found}")
+            raise ConfigError(
+                f"Dask's worker {worker} must have the versions of this process: {_differing(here, found)}"
+            )
+
+
+def _require_versions(wanted: str) -> None:
+    """Raise `ConfigError` on a worker that joined after the others were asked for their versions, and has others."""
+    from distributed import get_worker
+
+    if (found := versions()) != wanted:
+        raise ConfigError(
+            f"Dask's worker {get_worker().address}, which joined later, must have the versions of this process: "
+            f"{_differing(wanted, found)}; stop it: what is finished is kept, and the same command goes on from here"
+        )
+
+
+def _differing(wanted: str, found: str) -> str:
+    """Return the packages whose versions differ, of two texts of `versions`."""
+    here, there = json.loads(wanted), json.loads(found)
+    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    return ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none')}" for name in names)
 
 
 def _with_absolute_folder(bench: Workbench) -> Workbench:
@@ -209,15 +239,17 @@ def _bench(digest: str, payload: bytes) -> Workbench:
     return _benches[digest]
 
 
-def _run(digest: str, payload: bytes, job: Job) -> Outcome:
+def _run(digest: str, payload: bytes, wanted: str, job: Job) -> Outcome:
     from threadpoolctl import threadpool_limits
 
+    _require_versions(wanted)
     with _one_at_a_time, threadpool_limits(1):  # a worker of several threads has one workbench
         return _bench(digest, payload).run(job)
 
 
-def _prepare(digest: str, payload: bytes, number: int) -> None:
+def _prepare(digest: str, payload: bytes, wanted: str, number: int) -> None:
     from threadpoolctl import threadpool_limits
 
+    _require_versions(wanted)
     with _one_at_a_time, threadpool_limits(1):
         _bench(digest, payload).prepare(number)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from contextlib import suppress
+from importlib.metadata import version
 
 import pytest
 from lab_helpers import FAMILIES, alive, command, facts, round_options, trial_runs, tuned, until
@@ -141,14 +142,62 @@ def test_a_scheduler_without_workers_is_said_in_a_line(cluster, rounds, fresh_st
         tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
 
 
-def test_workers_of_other_versions_are_refused(cluster, rounds, fresh_store, tmp_path, monkeypatch):
+@pytest.fixture
+def another_numpy(tmp_path, monkeypatch):
     site = tmp_path / "site" / "numpy-0.1.dist-info"
     site.mkdir(parents=True)
     (site / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
-    monkeypatch.setenv("PYTHONPATH", f"{site.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+    def install():
+        monkeypatch.setenv("PYTHONPATH", f"{site.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+
+    return install
+
+
+OTHER_NUMPY = rf"must have the versions of this process: numpy {version('numpy')}, found 0\.1"
+
+
+def test_workers_of_other_versions_are_refused(cluster, rounds, fresh_store, another_numpy):
+    another_numpy()
     cluster.worker()
-    with pytest.raises(ConfigError, match="must have the versions of this process"):
+    with pytest.raises(ConfigError, match=OTHER_NUMPY):
         tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
+
+
+def test_a_worker_of_other_versions_that_joins_later_gives_no_result(cluster, rounds, tmp_path, another_numpy):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Job, Workbench
+
+    first = cluster.worker()
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",), tmp_path / "lab" / "cache" / "features"))
+    with make_executor(bench, 1, "dask", cluster.address) as executor:
+        assert executor.submit(Job("mahalanobis", {}, 0, "forward")).result().error is None
+        another_numpy()
+        cluster.worker()
+        until(lambda: executor.capacity == 4)
+        kill(first)
+        with pytest.raises(ConfigError, match=f"which joined later, {OTHER_NUMPY}; stop it"):
+            executor.submit(Job("mahalanobis", {}, 1, "forward")).result()
+
+
+def test_a_job_that_ends_every_worker_is_named_in_one_line(cluster, rounds, tmp_path, plugins):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Job, Workbench
+
+    for _ in range(4):
+        cluster.worker()
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",)))
+    words = "Dask could not end a job: 4 workers, one after the other, died of dies, .* goes on from here$"
+
+    def run():
+        with make_executor(bench, 1, "dask", cluster.address) as executor:
+            until(lambda: executor.capacity == 8)
+            executor.submit(Job("dies", {}, 0, "forward")).result()
+
+    with pytest.raises(LabError, match=words):
+        run()
 
 
 def test_without_the_extra_the_command_that_installs_it_is_named(rounds, fresh_store, monkeypatch):
