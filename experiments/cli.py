@@ -29,6 +29,7 @@ COMMANDS = {
     "recommend": "experiments.cli_recommend:recommend",
     "similar": "experiments.cli_recommend:similar",
     "describe": "experiments.cli_describe:describe",
+    "statistics": "experiments.cli_statistics:statistics",
     "explain": "experiments.cli_explain:explain",
     "detect": "experiments.cli_detect:detect",
     "report": "experiments.cli_report:report",

@@ -116,7 +116,7 @@ def user_statistics(
     table = cell_table(item_counts, n_users, scale.values)
     for part in _blocks(users, items, ratings, n_users):
         sum_rows(*part, table, counts, sums)
-    return _describe(counts, sums, scale.values)
+    return describe_sums(counts, sums, scale.values)
 
 
 def grouped_statistics(ratings: GroupedRatings) -> dict[str, FloatArray]:
@@ -133,7 +133,7 @@ def grouped_statistics(ratings: GroupedRatings) -> dict[str, FloatArray]:
     counts, sums = np.zeros((n_users, len(values)), dtype=np.int32), on_lines(n_users, COLUMNS)
     table = cell_table(ratings.item_counts, n_users, values)
     sum_grouped_rows(ratings.indptr, ratings.items, ratings.ratings, table, counts, sums)
-    return _describe(counts, sums, values)
+    return describe_sums(counts, sums, values)
 
 
 def _item_counts(
@@ -142,8 +142,7 @@ def _item_counts(
     """Return how often each item got each level, once every code is known to be in range: kernels do not look."""
     from anomaly_lab.features.kernels import count_items
 
-    if scale.unknown is not None:
-        raise DataError(f"statistics need a number for each rating, found scale {scale} with an unknown level")
+    require_numbers(scale)
     if not len(users) == len(items) == len(ratings):
         raise DataError(
             f"users, items and ratings must have one length, found {len(users)}, {len(items)} and {len(ratings)}"
@@ -156,6 +155,12 @@ def _item_counts(
             f"{users[wrong]}, {items[wrong]} and {ratings[wrong]} in row {wrong} (counted from 0)"
         )
     return counts
+
+
+def require_numbers(scale: RatingScale) -> None:
+    """Raise `DataError` if a scale has an unknown level, which is no number."""
+    if scale.unknown is not None:
+        raise DataError(f"statistics need a number for each rating, found scale {scale} with an unknown level")
 
 
 def _blocks(
@@ -213,7 +218,8 @@ def cell_table(counts: AnyArray, n_users: int, values: FloatArray) -> FloatArray
     return table
 
 
-def _describe(counts: AnyArray, sums: FloatArray, values: FloatArray) -> dict[str, FloatArray]:
+def describe_sums(counts: AnyArray, sums: FloatArray, values: FloatArray) -> dict[str, FloatArray]:
+    """Return the statistics of each user's counts of levels, shape (n_users, n_levels), and sums (`COLUMNS`)."""
     counts = np.asfortranarray(counts, dtype=float)
     count = counts.sum(axis=1)
     n = np.maximum(count, 1)

@@ -171,3 +171,13 @@ def board(result: Tuned) -> tuple[list, list[str]]:
     runs = [client(Path(row.store)).get_run(row.run_id) for row in table.itertuples()]
     rows = [*table[TIMELESS].round(12).itertuples(index=False, name=None)]
     return rows, [run.data.tags["lab.trial"] for run in runs]
+
+
+def refused(ran, *words):
+    """Assert that a command ended with one line about a user's mistake."""
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith("error: ")
+    assert ran.err.count("\n") == 1
+    for word in words:
+        assert str(word) in ran.err

@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from lab_helpers import command, copy_run, facts, round_options, trial_runs
+from lab_helpers import command, copy_run, facts, refused, round_options, trial_runs
 
 from anomaly_lab.registry import MODELS
 from tracking.leaderboard import COLUMNS
@@ -22,19 +22,10 @@ COMMANDS = {
     "models": "List every registered detector",
     "check": "Run the conformance checks on a detector",
     "describe": "Say what files of ratings hold",
+    "statistics": "Describe every user of a log of any size",
     "explain": "Say why the best run scores a user as it does",
     "ui": "Serve the runs of a lab in MLflow's UI",
 }
-
-
-def refused(ran, *words):
-    """Assert that a command ended with one line about a user's mistake."""
-    assert ran.code == 2
-    assert ran.out == ""
-    assert ran.err.startswith("error: ")
-    assert ran.err.count("\n") == 1
-    for word in words:
-        assert str(word) in ran.err
 
 
 @pytest.mark.parametrize(("name", "summary"), COMMANDS.items())

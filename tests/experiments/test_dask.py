@@ -9,8 +9,10 @@ import threading
 from contextlib import suppress
 from importlib.metadata import version
 
+import numpy as np
+import pandas as pd
 import pytest
-from lab_helpers import FAMILIES, alive, command, facts, round_options, trial_runs, tuned, until
+from lab_helpers import FAMILIES, alive, command, facts, refused, round_options, trial_runs, tuned, until
 
 from anomaly_lab.errors import ConfigError, LabError
 from experiments.executors import make_executor
@@ -130,14 +132,14 @@ def test_a_dead_scheduler_is_one_line_and_the_same_command_goes_on(cluster, file
     ],
 )
 def test_what_cannot_be_used_is_said_in_a_line(settings, words, rounds, fresh_store, monkeypatch):
-    monkeypatch.setattr("experiments.dask_executor.PATIENCE", 2)
+    monkeypatch.setattr("experiments.dask_client.PATIENCE", 2)
     with pytest.raises(LabError, match=words) as told:
         tune(rounds, detectors=["mahalanobis"], store=fresh_store, **settings)
     assert "\n" not in str(told.value)
 
 
 def test_a_scheduler_without_workers_is_said_in_a_line(cluster, rounds, fresh_store, monkeypatch):
-    monkeypatch.setattr("experiments.dask_executor.PATIENCE", 5)
+    monkeypatch.setattr("experiments.dask_client.PATIENCE", 5)
     with pytest.raises(ConfigError, match="must have a worker, found none in 5 s; start one: dask worker tcp://"):
         tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
 
@@ -245,3 +247,38 @@ def test_workers_that_a_command_starts_do_not_hear_ctrl_c_and_end_with_it(rounds
         told = executor.submit(Job("tells", {}, 0, "forward")).result().error
     assert "Ctrl-C blocked: True" in told
     assert not alive(int(told.split()[2].rstrip(",")))
+
+
+def test_parts_of_a_log_are_described_as_here_though_a_worker_dies(cluster, tmp_path):
+    from anomaly_lab.ratings.scale import parse_scale
+    from experiments.log_parts import PartFile, PartsHere, PartsOnDask
+    from experiments.user_table import describe_log
+
+    rng, files = np.random.default_rng(0), []
+    for number in range(4):
+        pairs = rng.choice(50 * 40, 600, replace=False)
+        rows = {"user": pairs // 40 + 50 * number, "item": pairs % 40, "rating": rng.integers(1, 6, 600)}
+        files.append(PartFile(str(tmp_path / f"part{number}.csv")))
+        pd.DataFrame(rows).to_csv(files[-1].path, index=False)
+
+    class WithDeath(PartsOnDask):
+        def over(self, work, *common):
+            found = super().over(work, *common)
+            if not common:  # the items are counted; what the worker holds of them is lost
+                kill(doomed)
+            return found
+
+    doomed = cluster.worker()
+    cluster.worker()
+    scale = parse_scale("1,2,3,4,5")
+    with WithDeath(files, 1, cluster.address) as parts:
+        until(lambda: len(parts.dask.client.nthreads()) == 2)
+        found = describe_log(parts, scale)
+    assert found.table.equals(describe_log(PartsHere(files), scale).table)
+    assert len(found.table) == 200
+
+
+def test_a_file_that_workers_do_not_see_is_one_line(cluster, cli, tmp_path):
+    cluster.worker()
+    out = tmp_path / "users.csv"
+    refused(cli("statistics", "absent.csv", "--out", out, "--scheduler", cluster.address), "found no such file")

@@ -1,0 +1,173 @@
+"""Dask client: a scheduler and its workers, on this machine or on many, all of this process's versions."""
+
+from __future__ import annotations
+
+import json
+import logging
+import warnings
+from collections.abc import Callable, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError
+from contextlib import suppress
+from typing import Any
+
+from anomaly_lab.errors import ConfigError, LabError
+from experiments.interrupts import interrupts_blocked
+from tracking.spec import versions
+
+PATIENCE = 30
+"""Seconds that a scheduler may take to answer, and its first worker to come."""
+
+
+class DaskClient:
+    """A client of Dask's workers, each asked for its versions before it does anything.
+
+    Parameters
+    ----------
+    workers : int
+        Number of processes on this machine where no scheduler is given.
+    scheduler : str, optional
+        Address of a running one, ``tcp://host:port``.
+
+    Raises
+    ------
+    ConfigError
+        If Dask is not installed, nothing answers, no worker comes, or workers have other versions than this process.
+    """
+
+    def __init__(self, workers: int, scheduler: str | None = None) -> None:
+        self.client, self._cluster = _connect(workers, scheduler)
+        try:
+            _require_same_versions(self.client)
+        except BaseException:
+            self.stop()
+            raise
+
+    def submit(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Return Dask's future of a piece of work; futures among its arguments are waited for.
+
+        Its result is a `ConfigError` if a worker took it that joined later and has other versions.
+        """
+        return self.client.submit(_checked, versions(), work, *arguments, pure=False)
+
+    def send(self, value: Any) -> Any:
+        """Send a value to every worker once, under the digest of its content, and return Dask's future of it."""
+        return self.client.scatter(value, broadcast=True, hash=True)
+
+    def results(self, futures: Sequence[Any]) -> list[Any]:
+        """Wait for futures and return their results, in order.
+
+        Raises
+        ------
+        LabError
+            What the lab itself said on a worker, or that Dask lost its scheduler or all workers that tried.
+        """
+        found = []
+        for future in futures:
+            try:
+                found.append(future.result())
+            except LabError:
+                raise
+            except (Exception, CancelledError) as error:
+                raise LabError(f"Dask could not end a job: {in_words(error)}") from error
+        return found
+
+    def stop(self) -> None:
+        """Leave the scheduler as it was, or end the one that was started here."""
+        with suppress(Exception):  # the scheduler may be gone
+            self.client.close(timeout=5)
+        if self._cluster is not None:
+            with suppress(Exception):
+                self._cluster.close(timeout=5)
+
+
+def in_words(error: BaseException, what: str = "it") -> str:
+    """Return why Dask could not do a piece of work."""
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        ended = f"{error.allowed_failures + 1} workers, one after the other, died of {what}"
+        return f"{ended}, perhaps for want of memory; give them more or leave it out"
+    return str(error) or "the scheduler is gone"
+
+
+def broken(error: BaseException, what: str = "it") -> BrokenExecutor:
+    """Return the error that ends a tune."""
+    return BrokenExecutor(in_words(error, what))
+
+
+def _checked(wanted: str, work: Callable[..., Any], *arguments: Any) -> Any:
+    _require_versions(wanted)
+    return work(*arguments)
+
+
+def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
+    """Return a client, and the cluster behind it if it was started here."""
+    try:
+        from distributed import Client, LocalCluster
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"--executor dask needs {error.name}, which is not installed: pip install 'anomaly-lab[dask]'"
+        ) from None
+    for name in ("distributed", "distributed.client", "tornado.application"):  # this command says it in one line
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    warnings.filterwarnings("ignore", "Mismatched versions", module="distributed")
+    if scheduler is None:
+        with interrupts_blocked():  # Ctrl-C is the driver's to handle
+            cluster = LocalCluster(
+                n_workers=workers,
+                threads_per_worker=1,
+                memory_limit=None,  # like other processes, they may take what there is
+                dashboard_address="127.0.0.1:0",
+                silence_logs=logging.CRITICAL,
+            )
+        return Client(cluster, set_as_default=False), cluster
+    try:
+        client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
+    except (OSError, TimeoutError, ValueError) as error:
+        reason = " ".join(str(error).split()) or "no answer"
+        raise ConfigError(
+            f"--scheduler must be the address of a running Dask scheduler, tcp://host:port, found {scheduler}: {reason}"
+        ) from None
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        client.close()
+        raise ConfigError(
+            f"--scheduler {scheduler} must have a worker, found none in {PATIENCE} s; "
+            f"start one: dask worker {scheduler} --nworkers auto --nthreads 1"
+        ) from None
+    return client, None
+
+
+def _require_same_versions(client: Any) -> None:
+    """Raise `ConfigError` unless every worker has this process's Python and packages: they make the numbers."""
+    here = versions()
+    try:
+        there = client.run(versions)
+    except Exception as error:  # whatever a worker raises is raised here
+        client.close()
+        raise ConfigError(f"Dask's workers must have anomaly-lab installed as it is here, found: {error}") from None
+    for worker, found in there.items():
+        if found != here:
+            client.close()
+            raise ConfigError(
+                f"Dask's worker {worker} must have the versions of this process: {_differing(here, found)}"
+            )
+
+
+def _require_versions(wanted: str) -> None:
+    """Raise `ConfigError` on a worker that joined after the others were asked for their versions, and has others."""
+    from distributed import get_worker
+
+    if (found := versions()) != wanted:
+        raise ConfigError(
+            f"Dask's worker {get_worker().address}, which joined later, must have the versions of this process: "
+            f"{_differing(wanted, found)}; stop it: what is finished is kept, and the same command goes on from here"
+        )
+
+
+def _differing(wanted: str, found: str) -> str:
+    """Return the packages whose versions differ, of two texts of `versions`."""
+    here, there = json.loads(wanted), json.loads(found)
+    names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
+    return ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none')}" for name in names)

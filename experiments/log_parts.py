@@ -1,0 +1,136 @@
+"""Parts of a log: read one after the other here, or held by Dask's workers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.cache import RatingCache
+from anomaly_lab.ratings.opening import open_ratings
+from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.types import FloatArray
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """A file that holds a part of a log.
+
+    Parameters
+    ----------
+    path : str
+        Of the file.
+    columns : mapping of str to str, optional
+        As in `anomaly_lab.ratings.readers.read_rounds`.
+    cache : RatingCache, optional
+        Where it is kept once it is parsed.
+    """
+
+    path: str
+    columns: Mapping[str, str] | None = None
+    cache: RatingCache | None = None
+
+    def levels(self) -> FloatArray:
+        """Return its distinct ratings."""
+        return np.unique(open_ratings(self.path, self.columns, cache=self.cache).ratings)
+
+    def read(self, scale: RatingScale) -> RatingBatch:
+        """Return its ratings on a scale."""
+        return open_ratings(self.path, self.columns, cache=self.cache).on(scale).batch
+
+
+class LogParts(AbstractContextManager["LogParts"], Protocol):
+    """The parts of a log, wherever they are read."""
+
+    def levels(self) -> list[FloatArray]:
+        """Return the distinct ratings of each part."""
+
+    def read(self, scale: RatingScale) -> None:
+        """Say on what scale the parts are."""
+
+    def over(self, work: Callable[..., T], *common: Any) -> list[T]:
+        """Return what a piece of work gives for each part's ratings, in order; `common` is the same for all."""
+
+
+class PartsHere(AbstractContextManager["PartsHere"]):
+    """Parts that are read anew for each pass, so that one at a time is in memory.
+
+    Parameters
+    ----------
+    files : sequence of PartFile
+        The parts.
+    """
+
+    def __init__(self, files: Sequence[PartFile]) -> None:
+        self.files = files
+
+    def levels(self) -> list[FloatArray]:
+        """Return the distinct ratings of each part."""
+        return [file.levels() for file in self.files]
+
+    def read(self, scale: RatingScale) -> None:
+        """Say on what scale the parts are."""
+        self.scale = scale
+
+    def over(self, work: Callable[..., T], *common: Any) -> list[T]:
+        """Read each part and do the work."""
+        return [work(file.read(self.scale), *common) for file in self.files]
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing is held."""
+
+
+class PartsOnDask(AbstractContextManager["PartsOnDask"]):
+    """Parts that Dask's workers read once and hold; Dask puts on disk what exceeds their memory.
+
+    A part of a worker that died is read by another. Files must be seen by the workers under the same path.
+
+    Parameters
+    ----------
+    files : sequence of PartFile
+        The parts.
+    workers, scheduler
+        As in `experiments.dask_executor.DaskExecutor`.
+    """
+
+    def __init__(self, files: Sequence[PartFile], workers: int, scheduler: str | None = None) -> None:
+        from experiments.dask_client import DaskClient
+
+        self.dask = DaskClient(workers, scheduler)
+        self.files = [replace(file, path=str(Path(file.path).absolute()), cache=None) for file in files]
+        self.parts: list[Any] = []
+
+    def levels(self) -> list[FloatArray]:
+        """Return the distinct ratings of each part."""
+        return self.dask.results([self.dask.submit(PartFile.levels, file) for file in self.files])
+
+    def read(self, scale: RatingScale) -> None:
+        """Let the workers read the parts."""
+        self.parts = [self.dask.submit(PartFile.read, file, scale) for file in self.files]
+
+    def over(self, work: Callable[..., T], *common: Any) -> list[T]:
+        """Do the work where the parts are; what is common to it is sent once."""
+        sent = [self.dask.send(one) for one in common]
+        return self.dask.results([self.dask.submit(work, part, *sent) for part in self.parts])
+
+    def __exit__(self, *_: object) -> None:
+        """Let go of the parts, and end the workers that were started here."""
+        self.dask.stop()
+
+
+@contextmanager
+def open_parts(
+    files: Sequence[PartFile], executor: str | None = None, jobs: int = 1, scheduler: str | None = None
+) -> Iterator[LogParts]:
+    """Give the parts of a log: here, or on Dask where that is asked for."""
+    on_dask = executor == "dask" or scheduler is not None
+    parts: LogParts = PartsOnDask(files, jobs, scheduler) if on_dask else PartsHere(files)
+    with parts:
+        yield parts
