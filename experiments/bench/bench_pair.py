@@ -29,7 +29,7 @@ from anomaly_lab.types import Float32Array
 from experiments.bench.common import in_turns, machine
 
 BANK = NextRoundDetector().bank_settings
-TURNS = 3
+TURNS = 2
 
 
 def describe(rounds: list[Round], threads: int) -> Float32Array:

@@ -11,7 +11,7 @@ soon as a worker has nothing to do. Three studies at a time are what a tune of t
 waits for its last job, workers run those of the others. What more workers would do follows from the seconds of each job
 by the same rules, without running it.
 
-    python experiments/bench/bench_workers.py [--workers 2] [--turns 3]
+    python experiments/bench/bench_workers.py [--workers 2] [--turns 2]
 """
 
 from __future__ import annotations
@@ -212,7 +212,7 @@ def _expect_more_workers(name: str, seconds: Sequence[FloatArray]) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--turns", type=int, default=3)
+    parser.add_argument("--turns", type=int, default=2)
     settings = parser.parse_args()
     print(machine())
     bench = Workbench(Question.of(make_course(n_rounds=2)), FeatureStore(("profile", "likelihood")))
