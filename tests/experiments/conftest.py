@@ -62,8 +62,9 @@ def no_server(monkeypatch) -> None:
 
 
 @pytest.fixture
-def cli(monkeypatch, capsys) -> Callable[..., Ran]:
-    """Run the command line in this process."""
+def cli(monkeypatch, capsys, tmp_path) -> Callable[..., Ran]:
+    """Run the command line in this process, where its default folder, `lab`, is nobody's."""
+    monkeypatch.chdir(tmp_path)
 
     def run(*arguments: object) -> Ran:
         monkeypatch.setattr(sys, "argv", ["anomaly-lab", *map(str, arguments)])

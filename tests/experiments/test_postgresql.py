@@ -102,7 +102,7 @@ def test_a_killed_driver_is_taken_over_from_another_machine(start, databases, tm
     """Two folders stand for two machines: no lock of the file system is shared."""
     first, second = tmp_path / "first", tmp_path / "second"
     driver = start(first)
-    until(lambda: driver.poll() is not None or n_finished() >= 3)
+    until(lambda: driver.poll() is not None or n_finished(second) >= 3)
     driver.kill()
     driver.wait()
     finished = {run.info.run_id for run in trial_runs(second) if run.info.status == "FINISHED"}
@@ -114,10 +114,10 @@ def test_a_killed_driver_is_taken_over_from_another_machine(start, databases, tm
     assert board(second).equals(reference[1].board.table[SHOWN])
 
 
-def n_finished():
+def n_finished(store):
     """Return how many trials are finished in the database of runs."""
     try:
-        return sum(run.info.status == "FINISHED" for run in trial_runs("anywhere"))
+        return sum(run.info.status == "FINISHED" for run in trial_runs(store))
     except StoreError:
         return 0
 
