@@ -35,7 +35,8 @@ def statistics(
         raise ConfigError(f"a part of a log must be given once, found {twice[0]} twice")
     if out.resolve() in {path.resolve() for path in log}:
         raise ConfigError(f"--out must not be a file that is read, found {out}; give another name")
-    files = [PartFile(str(path), pairs(columns) or None, kept_tables(store)) for path in log]
+    named, cache = pairs(columns) or None, kept_tables(store)
+    files = [PartFile(str(path), named, cache) for path in log]
     with open_parts(files, executor, jobs or os.cpu_count() or 1, scheduler) as parts:
         found = describe_log(parts, scale_of(scale))
     write_table(found.table, out)

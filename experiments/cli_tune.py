@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from experiments.config import read_config
 from experiments.options import (
     AsJson,
     Columns,
@@ -58,18 +59,6 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Tune detectors on labelled rounds (without a round, on an embedded course), or recommenders on a log."""
-    if jobs != 1 and executor in {None, "processes"} and scheduler is None:
-        start_server()  # workers import the engine while this process imports MLflow
-    from anomaly_lab.ratings.readers import read_rounds
-    from anomaly_lab.tasks.names import RECOMMENDING
-    from experiments import show
-    from experiments.asked_log import read_asked_log, recommend_next, take_task
-    from experiments.config import read_config
-    from experiments.progress import progress_report
-    from experiments.tune import check_settings
-    from experiments.tune import tune as run_tune
-    from tracking.expectation import as_json as expectation_json
-
     given = {
         "rounds": [str(path) for path in rounds] if rounds else None,
         "detectors": detector,
@@ -94,6 +83,21 @@ def tune(
     }
     settings = read_config(config) if config else {}
     settings |= {key: value for key, value in given.items() if value is not None}
+    if (
+        settings.get("jobs") != 1
+        and settings.get("executor", "processes") == "processes"
+        and "scheduler" not in settings
+    ):
+        start_server()  # workers import the engine while this process imports MLflow
+    from anomaly_lab.ratings.readers import read_rounds
+    from anomaly_lab.tasks.names import RECOMMENDING
+    from experiments import show
+    from experiments.asked_log import read_asked_log, recommend_next, take_task
+    from experiments.progress import progress_report
+    from experiments.tune import check_settings
+    from experiments.tune import tune as run_tune
+    from tracking.expectation import as_json as expectation_json
+
     settings |= take_task(settings)
     check_settings(**settings)
     folder = Path(settings.get("store", "lab"))

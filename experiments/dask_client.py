@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Callable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from anomaly_lab.errors import ConfigError, LabError
@@ -36,11 +36,10 @@ class DaskClient:
 
     def __init__(self, workers: int, scheduler: str | None = None) -> None:
         self.client, self._cluster = _connect(workers, scheduler)
-        try:
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self.stop)
             _require_same_versions(self.client)
-        except BaseException:
-            self.stop()
-            raise
+            unless_ready.pop_all()
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return Dask's future of a piece of work; futures among its arguments are waited for.
@@ -53,8 +52,8 @@ class DaskClient:
         """Send a value to every worker once, under the digest of its content, and return Dask's future of it."""
         return self.client.scatter(value, broadcast=True, hash=True)
 
-    def results(self, futures: Sequence[Any]) -> list[Any]:
-        """Wait for futures and return their results, in order.
+    def results(self, futures: Sequence[Any], what: str) -> list[Any]:
+        """Wait for futures and return their results, in order; `what` says in messages what they are of.
 
         Raises
         ------
@@ -68,7 +67,7 @@ class DaskClient:
             except LabError:
                 raise
             except (Exception, CancelledError) as error:
-                raise LabError(f"Dask could not end a job: {in_words(error)}") from error
+                raise LabError(f"Dask could not end a job: {in_words(error, what)}") from error
         return found
 
     def stop(self) -> None:
@@ -80,17 +79,20 @@ class DaskClient:
                 self._cluster.close(timeout=5)
 
 
-def in_words(error: BaseException, what: str = "it") -> str:
-    """Return why Dask could not do a piece of work."""
+def in_words(error: BaseException, what: str) -> str:
+    """Return why Dask could not do a piece of work, and what to do; `what` says whose it was.
+
+    Dask counts the death of a worker against everything that waited there, too.
+    """
     from distributed import KilledWorker
 
     if isinstance(error, KilledWorker):
-        ended = f"{error.allowed_failures + 1} workers, one after the other, died of {what}"
-        return f"{ended}, perhaps for want of memory; give them more or leave it out"
+        died = f"{error.allowed_failures + 1} workers died, one after the other, that had been given {what}"
+        return f"{died}, perhaps for want of memory; give them more, or leave out what takes it"
     return str(error) or "the scheduler is gone"
 
 
-def broken(error: BaseException, what: str = "it") -> BrokenExecutor:
+def broken(error: BaseException, what: str = "a job") -> BrokenExecutor:
     """Return the error that ends a tune."""
     return BrokenExecutor(in_words(error, what))
 
@@ -145,11 +147,9 @@ def _require_same_versions(client: Any) -> None:
     try:
         there = client.run(versions)
     except Exception as error:  # whatever a worker raises is raised here
-        client.close()
         raise ConfigError(f"Dask's workers must have anomaly-lab installed as it is here, found: {error}") from None
     for worker, found in there.items():
         if found != here:
-            client.close()
             raise ConfigError(
                 f"Dask's worker {worker} must have the versions of this process: {_differing(here, found)}"
             )
@@ -170,4 +170,4 @@ def _differing(wanted: str, found: str) -> str:
     """Return the packages whose versions differ, of two texts of `versions`."""
     here, there = json.loads(wanted), json.loads(found)
     names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
-    return ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none')}" for name in names)
+    return ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none of it')}" for name in names)

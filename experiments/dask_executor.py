@@ -11,7 +11,7 @@ import time
 import warnings
 from collections import OrderedDict
 from concurrent.futures import CancelledError, Future
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -37,29 +37,21 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
     ----------
     bench : Workbench
         What the jobs run on.
-    workers : int
-        Number of processes on this machine where no scheduler is given.
-    scheduler : str, optional
-        Address of a running one, ``tcp://host:port``.
-
-    Raises
-    ------
-    ConfigError
-        If Dask is not installed, nothing answers, no worker comes, or workers have other versions than this process.
+    workers, scheduler
+        As in `experiments.dask_client.DaskClient`, whose errors it raises.
     """
 
     queue = sys.maxsize
 
     def __init__(self, bench: Workbench, workers: int, scheduler: str | None = None) -> None:
+        pickled = pickle.dumps(_with_absolute_folder(bench))
+        self.digest = hashlib.sha256(pickled).hexdigest()
+        self._n_workers, self._counted = 0, -math.inf
         self.dask = DaskClient(workers, scheduler)
-        try:
-            pickled = pickle.dumps(_with_absolute_folder(bench))
-            self.digest = hashlib.sha256(pickled).hexdigest()
+        with ExitStack() as unless_ready:
+            unless_ready.callback(self.stop)
             self.data = self._send(pickled)
-            self._n_workers, self._counted = 0, -math.inf
-        except BaseException:
-            self.stop()
-            raise
+            unless_ready.pop_all()
 
     @property
     def capacity(self) -> int:
@@ -111,7 +103,7 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
 
 
 def _said(argument: Job | int) -> str:
-    return argument.detector if isinstance(argument, Job) else "describing users"
+    return f"a trial of {argument.detector}" if isinstance(argument, Job) else "the description of users"
 
 
 def _hand_on(future: Future[Any], what: str, there: Any) -> None:

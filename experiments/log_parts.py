@@ -17,6 +17,23 @@ from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import FloatArray
 
 T = TypeVar("T")
+PART = "a part of the log"
+
+
+@dataclass(frozen=True, eq=False)
+class PartLevels:
+    """The distinct ratings of a part, and where they came from.
+
+    Parameters
+    ----------
+    ratings : ndarray of shape (n_levels,)
+        Ascending, as the file has them.
+    source : str
+        The file, for messages.
+    """
+
+    ratings: FloatArray
+    source: str
 
 
 @dataclass(frozen=True)
@@ -37,9 +54,10 @@ class PartFile:
     columns: Mapping[str, str] | None = None
     cache: RatingCache | None = None
 
-    def levels(self) -> FloatArray:
+    def levels(self) -> PartLevels:
         """Return its distinct ratings."""
-        return np.unique(open_ratings(self.path, self.columns, cache=self.cache).ratings)
+        opened = open_ratings(self.path, self.columns, cache=self.cache)
+        return PartLevels(np.unique(opened.ratings), opened.source)
 
     def read(self, scale: RatingScale) -> RatingBatch:
         """Return its ratings on a scale."""
@@ -49,7 +67,7 @@ class PartFile:
 class LogParts(AbstractContextManager["LogParts"], Protocol):
     """The parts of a log, wherever they are read."""
 
-    def levels(self) -> list[FloatArray]:
+    def levels(self) -> list[PartLevels]:
         """Return the distinct ratings of each part."""
 
     def read(self, scale: RatingScale) -> None:
@@ -71,7 +89,7 @@ class PartsHere(AbstractContextManager["PartsHere"]):
     def __init__(self, files: Sequence[PartFile]) -> None:
         self.files = files
 
-    def levels(self) -> list[FloatArray]:
+    def levels(self) -> list[PartLevels]:
         """Return the distinct ratings of each part."""
         return [file.levels() for file in self.files]
 
@@ -107,9 +125,9 @@ class PartsOnDask(AbstractContextManager["PartsOnDask"]):
         self.files = [replace(file, path=str(Path(file.path).absolute()), cache=None) for file in files]
         self.parts: list[Any] = []
 
-    def levels(self) -> list[FloatArray]:
+    def levels(self) -> list[PartLevels]:
         """Return the distinct ratings of each part."""
-        return self.dask.results([self.dask.submit(PartFile.levels, file) for file in self.files])
+        return self.dask.results([self.dask.submit(PartFile.levels, file) for file in self.files], PART)
 
     def read(self, scale: RatingScale) -> None:
         """Let the workers read the parts."""
@@ -118,7 +136,7 @@ class PartsOnDask(AbstractContextManager["PartsOnDask"]):
     def over(self, work: Callable[..., T], *common: Any) -> list[T]:
         """Do the work where the parts are; what is common to it is sent once."""
         sent = [self.dask.send(one) for one in common]
-        return self.dask.results([self.dask.submit(work, part, *sent) for part in self.parts])
+        return self.dask.results([self.dask.submit(work, part, *sent) for part in self.parts], PART)
 
     def __exit__(self, *_: object) -> None:
         """Let go of the parts, and end the workers that were started here."""

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.blocks import add_up, count_items, describe_users, log_table, sum_users
-from anomaly_lab.ratings.scale import RatingScale, infer_scale
+from anomaly_lab.ratings.readers import joint_scale
+from anomaly_lab.ratings.scale import RatingScale
 from experiments.log_parts import LogParts
+from tracking.whole_file import whole_file
 
 FORMS: dict[str, Callable[[pd.DataFrame, Path], None]] = {
     ".parquet": lambda table, path: table.to_parquet(path, index=False),
@@ -58,10 +57,10 @@ def describe_log(parts: LogParts, scale: RatingScale | None = None) -> UserTable
         If a part cannot be read, has unknown ratings, changes meanwhile, or names users or items in another way.
     """
     if scale is None:
-        scale = infer_scale(np.unique(np.concatenate(parts.levels())))
+        scale = joint_scale(parts.levels())
     parts.read(scale)
     log = add_up(parts.over(count_items))
-    table = describe_users(parts.over(sum_users, log, log_table(log, scale)), scale)
+    table = describe_users(parts.over(sum_users, log_table(log, scale)), scale)
     return UserTable(table, int(log.counts.sum()), len(log.item_ids), scale)
 
 
@@ -79,11 +78,5 @@ def write_table(table: pd.DataFrame, out: Path) -> None:
     DataError
         If it cannot be written.
     """
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".statistics-") as folder:
-            draft = Path(folder) / out.name
-            FORMS[out.suffix.lower()](table, draft)
-            os.replace(draft, out)
-    except OSError as error:
-        raise DataError(f"{out}: must be a file that can be written, found: {error.strerror}") from error
+    with whole_file(out) as draft:
+        FORMS[out.suffix.lower()](table, draft)

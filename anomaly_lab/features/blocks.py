@@ -48,6 +48,25 @@ class ItemCounts:
 
 
 @dataclass(frozen=True, eq=False)
+class LogTable:
+    """What every part needs to know of the whole log.
+
+    Parameters
+    ----------
+    item_ids : ndarray of shape (n_items,)
+        Ascending.
+    cells : ndarray of shape (n_items, n_levels, 8)
+        What a rating adds to its user's sums.
+    digests : frozenset of str
+        Of the parts that were counted.
+    """
+
+    item_ids: AnyArray
+    cells: FloatArray
+    digests: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
 class UserSums:
     """What the ratings of one part add up to for each of its users.
 
@@ -99,23 +118,21 @@ def add_up(parts: Sequence[ItemCounts]) -> ItemCounts:
     return ItemCounts(items.index.to_numpy(), items.to_numpy(), users, digests, sources)
 
 
-def log_table(log: ItemCounts, scale: RatingScale) -> FloatArray:
-    """Return what a rating adds to its user's sums, shape (n_items, n_levels, 8)."""
-    table = cell_table(log.counts, len(log.user_ids), scale.values)
-    return table.reshape(*log.counts.shape, COLUMNS)
+def log_table(log: ItemCounts, scale: RatingScale) -> LogTable:
+    """Return what every part needs to know of the whole log."""
+    cells = cell_table(log.counts, len(log.user_ids), scale.values)
+    return LogTable(log.item_ids, cells.reshape(*log.counts.shape, COLUMNS), frozenset(log.digests))
 
 
-def sum_users(part: RatingBatch, log: ItemCounts, table: FloatArray) -> UserSums:
+def sum_users(part: RatingBatch, log: LogTable) -> UserSums:
     """Return what a part's ratings add up to for its users.
 
     Parameters
     ----------
     part : RatingBatch
         The part.
-    log : ItemCounts
-        The whole log, this part among it.
-    table : ndarray of shape (n_items, n_levels, 8)
-        See `log_table`.
+    log : LogTable
+        Of the whole log, this part among it.
 
     Raises
     ------
@@ -126,11 +143,12 @@ def sum_users(part: RatingBatch, log: ItemCounts, table: FloatArray) -> UserSums
 
     if part.digest not in log.digests:
         raise DataError(f"{part.source}: must not change while it is read, found other ratings the second time")
-    own = on_lines(table.shape[1] * part.n_items, COLUMNS)
-    own[:] = table[pd.Index(log.item_ids).get_indexer(pd.Index(part.item_ids))].reshape(-1, COLUMNS)
-    counts = np.zeros((part.n_users, table.shape[1]), dtype=np.int32)
+    n_levels = log.cells.shape[1]
+    cells = on_lines(part.n_items * n_levels, COLUMNS)
+    cells[:] = log.cells[pd.Index(log.item_ids).get_indexer(pd.Index(part.item_ids))].reshape(-1, COLUMNS)
+    counts = np.zeros((part.n_users, n_levels), dtype=np.int32)
     sums = on_lines(part.n_users, COLUMNS)
-    sum_grouped_rows(part.indptr, part.items, part.ratings, own, counts, sums)
+    sum_grouped_rows(part.indptr, part.items, part.ratings, cells, counts, sums)
     return UserSums(part.user_ids, counts, np.ascontiguousarray(sums))
 
 

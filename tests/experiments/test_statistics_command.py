@@ -91,6 +91,12 @@ def test_a_mistake_is_one_line_and_nothing_is_written(cli, whole, tmp_path, word
     assert not (tmp_path / "users.csv").exists()
 
 
+def test_a_scale_that_cannot_be_inferred_is_said_of_its_files(cli, rows, tmp_path):
+    path = tmp_path / "odd.csv"
+    rows.assign(rating=rows["rating"] * 0.37).to_csv(path, index=False)
+    refused(cli("statistics", path, "--out", tmp_path / "users.csv"), path, "--scale")
+
+
 def test_parts_must_be_others_and_call_users_alike(cli, rows, whole, tmp_path):
     out = ["--out", tmp_path / "users.csv"]
     refused(cli("statistics", whole, whole, *out), "a part of a log must be given once, found")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import numpy as np
 
-from anomaly_lab.errors import DataError
 from anomaly_lab.types import AnyArray
+from tracking.whole_file import whole_file
 
 
 def save_arrays(path: Path, arrays: dict[str, AnyArray]) -> None:
@@ -20,11 +18,5 @@ def save_arrays(path: Path, arrays: dict[str, AnyArray]) -> None:
     DataError
         If it cannot be written.
     """
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".round-") as folder:
-            draft = Path(folder) / path.name
-            np.savez_compressed(draft, allow_pickle=False, **arrays)
-            os.replace(draft, path)
-    except OSError as error:
-        raise DataError(f"{path}: must be a file that can be written, found: {error.strerror}") from error
+    with whole_file(path) as draft:
+        np.savez_compressed(draft, allow_pickle=False, **arrays)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from anomaly_lab.errors import ConfigError, DataError
+from anomaly_lab.errors import ConfigError
 from tracking.course.codabench.check import check_bundle
 from tracking.course.codabench.competition import competition
 from tracking.course.codabench.documents import to_yaml
@@ -16,6 +14,7 @@ from tracking.course.codabench.parts import SAMPLE, bundle_files, packed, sample
 from tracking.course.codabench.phases import Phase, plan_phases
 from tracking.course.codabench.trial import try_scores
 from tracking.course.folder import CourseFolder
+from tracking.whole_file import whole_file
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,19 +66,13 @@ def write_bundle(course: CourseFolder, out: Path, *, start: datetime, all_batche
     phases = plan_phases(course, start, all_batches=all_batches)
     files = bundle_files(course, phases)
     content = {"competition.yaml": to_yaml(competition(course.rules, phases)), **files}
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=".codabench-") as folder:
-            draft = Path(folder) / out.name
-            draft.write_bytes(packed(content))
-            check_bundle(draft)
-            for index, phase in enumerate(phases):
-                sample = Path(folder) / SAMPLE
-                sample.write_bytes(sample_submission(index, phases, course.rules))
-                try_scores(draft, phase.name, sample)
-            os.replace(draft, out)
-    except OSError as error:
-        raise DataError(f"{out}: must be a file that can be written, found: {error.strerror}") from error
+    with whole_file(out) as draft:
+        draft.write_bytes(packed(content))
+        check_bundle(draft)
+        for index, phase in enumerate(phases):
+            sample = draft.with_name(SAMPLE)
+            sample.write_bytes(sample_submission(index, phases, course.rules))
+            try_scores(draft, phase.name, sample)
     names = {phase.name for phase in phases}
     return Bundle(out, tuple(phases), tuple(one.name for one in course.rules.rounds if one.name not in names))
 
