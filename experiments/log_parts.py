@@ -14,6 +14,7 @@ from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.cache import RatingCache
 from anomaly_lab.ratings.opening import open_ratings
 from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.ratings.user_blocks import UserBlock, join_parts, of_block
 from anomaly_lab.types import FloatArray
 
 T = TypeVar("T")
@@ -73,6 +74,9 @@ class LogParts(AbstractContextManager["LogParts"], Protocol):
     def read(self, scale: RatingScale) -> None:
         """Say on what scale the parts are."""
 
+    def regroup(self, blocks: Sequence[UserBlock]) -> None:
+        """Let the parts be blocks of users from here on, whatever files their ratings are in."""
+
     def over(self, work: Callable[..., T], *common: Any) -> list[T]:
         """Return what a piece of work gives for each part's ratings, in order; `common` is the same for all."""
 
@@ -88,6 +92,7 @@ class PartsHere(AbstractContextManager["PartsHere"]):
 
     def __init__(self, files: Sequence[PartFile]) -> None:
         self.files = files
+        self.blocks: Sequence[UserBlock] = ()
 
     def levels(self) -> list[PartLevels]:
         """Return the distinct ratings of each part."""
@@ -97,9 +102,19 @@ class PartsHere(AbstractContextManager["PartsHere"]):
         """Say on what scale the parts are."""
         self.scale = scale
 
+    def regroup(self, blocks: Sequence[UserBlock]) -> None:
+        """Read all files for each block, one after the other."""
+        self.blocks = blocks
+
     def over(self, work: Callable[..., T], *common: Any) -> list[T]:
         """Read each part and do the work."""
-        return [work(file.read(self.scale), *common) for file in self.files]
+        return [work(part, *common) for part in self._parts()]
+
+    def _parts(self) -> Iterator[RatingBatch]:
+        if not self.blocks:
+            yield from (file.read(self.scale) for file in self.files)
+        for block in self.blocks:
+            yield join_parts([of_block(file.read(self.scale), block) for file in self.files])
 
     def __exit__(self, *_: object) -> None:
         """Nothing is held."""
@@ -132,6 +147,11 @@ class PartsOnDask(AbstractContextManager["PartsOnDask"]):
     def read(self, scale: RatingScale) -> None:
         """Let the workers read the parts."""
         self.parts = [self.dask.submit(PartFile.read, file, scale) for file in self.files]
+
+    def regroup(self, blocks: Sequence[UserBlock]) -> None:
+        """Let the workers send each other what their parts have of each block."""
+        pieces = [[self.dask.submit(of_block, part, block) for part in self.parts] for block in blocks]
+        self.parts = [self.dask.submit(join_parts, own) for own in pieces]
 
     def over(self, work: Callable[..., T], *common: Any) -> list[T]:
         """Do the work where the parts are; what is common to it is sent once."""

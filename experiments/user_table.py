@@ -1,17 +1,21 @@
-"""User table: twenty statistics of every user of a log of any size, written as a table."""
+"""User table: statistics or features of every user of a log of any size, written as a table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from anomaly_lab.errors import ConfigError
-from anomaly_lab.features.blocks import add_up, count_items, describe_users, log_table, sum_users
+from anomaly_lab.features.part_counts import PartCounts, add_up, count_folds, count_part
+from anomaly_lab.features.part_families import describe_part, log_sums
+from anomaly_lab.features.part_statistics import describe_users, log_table, sum_users
+from anomaly_lab.features.statistics import require_numbers
 from anomaly_lab.ratings.readers import joint_scale
 from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.ratings.user_blocks import user_blocks
 from experiments.log_parts import LogParts
 from tracking.whole_file import whole_file
 
@@ -28,7 +32,8 @@ class UserTable:
     Parameters
     ----------
     table : DataFrame
-        ``user``, ascending, and twenty statistics (see `anomaly_lab.features.statistics.user_statistics`).
+        ``user``, ascending, and twenty statistics (see `anomaly_lab.features.statistics.user_statistics`) or the
+        features of some families, ``family:column``.
     n_ratings, n_items : int
         Size of the log.
     scale : RatingScale
@@ -41,7 +46,7 @@ class UserTable:
     scale: RatingScale
 
 
-def describe_log(parts: LogParts, scale: RatingScale | None = None) -> UserTable:
+def describe_log(parts: LogParts, scale: RatingScale | None = None, families: Sequence[str] = ()) -> UserTable:
     """Describe every user of a log beside all others, by two passes over its parts.
 
     Parameters
@@ -50,18 +55,36 @@ def describe_log(parts: LogParts, scale: RatingScale | None = None) -> UserTable
         The log.
     scale : RatingScale, optional
         What its ratings mean; without one it is inferred, which takes another pass.
+    families : sequence of str
+        Feature families that need only sums of other users, instead of the twenty statistics. Where a user's ratings
+        are in several parts, these are put together anew, which takes another pass.
 
     Raises
     ------
     DataError
-        If a part cannot be read, has unknown ratings, changes meanwhile, or names users or items in another way.
+        If a part cannot be read, changes meanwhile, or names users or items in another way; if ratings are unknown and
+        statistics need numbers.
     """
     if scale is None:
         scale = joint_scale(parts.levels())
     parts.read(scale)
-    log = add_up(parts.over(count_items))
-    table = describe_users(parts.over(sum_users, log_table(log, scale)), scale)
-    return UserTable(table, int(log.counts.sum()), len(log.item_ids), scale)
+    log, table = _families(parts, families) if families else _statistics(parts, scale)
+    table = table.sort_index().rename_axis("user").reset_index()
+    return UserTable(table, sum(fold.n_rows for fold in log.folds), len(log.item_ids), scale)
+
+
+def _statistics(parts: LogParts, scale: RatingScale) -> tuple[PartCounts, pd.DataFrame]:
+    require_numbers(scale)
+    log = add_up(parts.over(count_part))
+    return log, describe_users(parts.over(sum_users, log_table(log, scale)), scale)
+
+
+def _families(parts: LogParts, families: Sequence[str]) -> tuple[PartCounts, pd.DataFrame]:
+    log = add_up(parts.over(count_folds))
+    if not log.users_are_whole:
+        parts.regroup(user_blocks(log.user_ids, len(log.sources)))
+        log = add_up(parts.over(count_folds))
+    return log, pd.concat(parts.over(describe_part, log_sums(log), families))
 
 
 def check_form(out: Path) -> None:

@@ -154,7 +154,7 @@ def _make_bank(pool: RatingPool, labels: bytes, settings: BankSettings) -> Simul
     source = Source(panel(sources, items), pool.ratings.scale)
     lengths = np.diff(pool.ratings.indptr)
     known = visible == 1
-    made = simulate(source, fold_of(pool)[chosen], lengths[known if known.any() else chosen], settings)
+    made = simulate(source, fold_of(pool.ratings)[chosen], lengths[known if known.any() else chosen], settings)
     return replace(made, items=items)
 
 

@@ -9,13 +9,13 @@ import numpy as np
 from anomaly_lab.features.rows import (
     cells,
     item_correlation,
-    item_level_counts,
-    item_users,
     level_counts,
     per_user,
     sums_over_cells,
 )
+from anomaly_lab.features.sums import Reference, ReferenceSums, sums_of
 from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import FloatArray
 
 PRIOR_RATINGS = 5.0
@@ -38,9 +38,10 @@ class ItemMeans:
     spread: FloatArray
 
 
-def item_means(reference: RatingBatch) -> ItemMeans:
+def item_means(reference: Reference) -> ItemMeans:
     """Return damped means and spreads of the known ratings of each item (Funk, 2006)."""
-    counts, values = _known_levels(reference, item_level_counts(reference))
+    sums = sums_of(reference)
+    counts, values = _known_levels(sums.scale, sums.item_levels)
     n = counts.sum(axis=1)
     total = max(n.sum(), 1)
     overall = (counts @ values).sum() / total if n.any() else 0.5
@@ -50,13 +51,12 @@ def item_means(reference: RatingBatch) -> ItemMeans:
     return ItemMeans(mean, np.sqrt(variance))
 
 
-def _known_levels(batch: RatingBatch, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
+def _known_levels(scale: RatingScale, counts: FloatArray) -> tuple[FloatArray, FloatArray]:
     """Return the columns of levels that have a number, and these numbers, ascending."""
-    n_ordered = batch.scale.n_ordered
-    return counts[:, :n_ordered], batch.scale.values[:n_ordered]
+    return counts[:, : scale.n_ordered], scale.values[: scale.n_ordered]
 
 
-def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+def agreement(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
     """Describe how each user's ratings deviate from the means of the items.
 
     Ratings of unknown value take part in ``majority_share`` (a level is a category) and nowhere else.
@@ -65,7 +65,7 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
     ----------
     users : RatingBatch
         The users to describe.
-    reference : RatingBatch
+    reference : RatingBatch or ReferenceSums
         The users whose ratings make the means.
 
     Returns
@@ -77,10 +77,11 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
         of the user's highest ratings less that of the others (ibid.); ``correlation``, ``slope`` and
         ``correlation_z`` against the item mean; ``majority_share``, ratings that equal the item's commonest level.
     """
-    means = item_means(reference)
-    counts, values = _known_levels(users, level_counts(users))
+    known = sums_of(reference)
+    means = item_means(known)
+    counts, values = _known_levels(users.scale, level_counts(users))
     n_rated, n = np.maximum(per_user(users), 1), np.maximum(counts.sum(axis=1), 1)
-    share = (item_users(reference) + 1) / (reference.n_users + 1)
+    share = (known.item_users + 1) / (known.n_users + 1)
     deviation = np.nan_to_num(users.scale.values - means.mean[:, None])  # 0 where the rating is unknown
     distance, squares = np.abs(deviation), deviation**2
     total, of_majority, summed, square, z_square, weighted, weighted_twice = sums_over_cells(
@@ -90,7 +91,7 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
             column.ravel()
             for column in (
                 distance,
-                _majority(reference),
+                _majority(known),
                 deviation,
                 squares,
                 squares / means.spread[:, None] ** 2,
@@ -117,16 +118,8 @@ def agreement(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArra
         "rdma": np.log(weighted / n_rated + 1e-4),
         "wdma": np.log(weighted_twice / n_rated + 1e-4),
         "wda": np.log(weighted + 1e-4),
-        "length_variance": _length_variance(n_rated, reference),
+        "length_variance": np.abs(n_rated - known.mean_length) / (known.length_spread + 1e-9),
     }
-
-
-def _length_variance(lengths: FloatArray, reference: RatingBatch) -> FloatArray:
-    theirs = np.diff(reference.indptr)
-    mean = reference.n_rows / max(reference.n_users, 1)
-    spread = float(theirs.std()) + 1e-9 if len(theirs) else 1.0
-    deviation: FloatArray = np.abs(lengths - mean) / spread
-    return deviation
 
 
 def _filler_mean_target_difference(counts: FloatArray, values: FloatArray) -> FloatArray:
@@ -137,9 +130,9 @@ def _filler_mean_target_difference(counts: FloatArray, values: FloatArray) -> Fl
     return np.where(n_rest > 0, values[top] - rest @ values / np.maximum(n_rest, 1), 0.0)
 
 
-def _majority(reference: RatingBatch) -> FloatArray:
+def _majority(known: ReferenceSums) -> FloatArray:
     """Return 1 for each item's commonest level, shape (n_items, n_levels); the commoner overall of equal ones."""
-    counts = item_level_counts(reference)
+    counts = known.item_levels
     overall = counts.sum(axis=0)
     majority = (counts + 1e-6 * overall / max(overall.sum(), 1)).argmax(axis=1)
     return np.asarray(np.arange(counts.shape[1]) == majority[:, None], dtype=float)

@@ -17,6 +17,7 @@ import numpy as np
 
 from anomaly_lab.errors import ConfigError, ContractError
 from anomaly_lab.features.known_items import known_items, on_items
+from anomaly_lab.features.sums import Reference
 from anomaly_lab.features.team import TeamFeatures
 from anomaly_lab.provenance import code_of
 from anomaly_lab.ratings.batch import RatingBatch
@@ -61,9 +62,9 @@ class Fakes(Protocol):
         """Return those described in one fold as a batch on the items of another."""
 
 
-def fold_of(pool: RatingPool) -> IntArray:
-    """Return the cross-fit fold of each user of a pool, by the profile's digest, shape (n_users,)."""
-    return (pool.ratings.profiles[:, 0] % np.uint64(N_FOLDS)).astype(np.int64)
+def fold_of(ratings: RatingBatch) -> IntArray:
+    """Return the cross-fit fold of each user, by the profile's digest, shape (n_users,)."""
+    return (ratings.profiles[:, 0] % np.uint64(N_FOLDS)).astype(np.int64)
 
 
 def cross_fit(
@@ -104,20 +105,44 @@ def cross_fit(
     ContractError
         If the family returns columns of the wrong shape, or values that are not finite.
     """
-    describe = FEATURES.load(family)
-    fold = fold_of(pool) if fakes is None else fakes.fold
+    fold = fold_of(pool.ratings) if fakes is None else fakes.fold
     folds = [one for one in _folds(pool, mask_bytes(visible), inductive) if (fold == one[0]).any()]
 
-    def columns_of(one: tuple[int, RatingBatch, RatingBatch]) -> dict[str, AnyArray]:
-        number, users, reference = one
-        if fakes is not None:
-            users = fakes.of_fold(number, pool.ratings)
-            users = on_items(users, known_items(pool, visible)) if inductive else users
-        found: dict[str, AnyArray] = describe(users, reference)
-        return found
+    def users_of(number: int, users: RatingBatch) -> RatingBatch:
+        if fakes is None:
+            return users
+        users = fakes.of_fold(number, pool.ratings)
+        return on_items(users, known_items(pool, visible)) if inductive else users
 
+    return describe_folds(
+        family, fold, [(number, users_of(number, users), beside) for number, users, beside in folds], threads=threads
+    )
+
+
+def describe_folds(
+    family: str, fold: IntArray, folds: Sequence[tuple[int, RatingBatch, Reference]], *, threads: int = 1
+) -> UserFeatures:
+    """Return one family's features of users, those of each fold beside a reference of its own.
+
+    Parameters
+    ----------
+    family : str
+        Name of a registered family.
+    fold : ndarray of shape (n_users,)
+        Of each user.
+    folds : sequence of (int, RatingBatch, RatingBatch or ReferenceSums)
+        Number, users and reference of each fold that has a user.
+    threads : int
+        Folds described at a time.
+
+    Raises
+    ------
+    ContractError
+        If the family returns columns of the wrong shape, or values that are not finite.
+    """
+    describe = FEATURES.load(family)
     with ThreadPoolExecutor(threads) as executor:
-        described = list(executor.map(columns_of, folds))
+        described = list(executor.map(lambda one: describe(one[1], one[2]), folds))
     names = tuple(described[0])
     matrix = np.empty((len(fold), len(names)), dtype=np.float32)
     for (number, _, _), columns in zip(folds, described, strict=True):
@@ -135,7 +160,7 @@ def mask_bytes(visible: IntArray) -> bytes:
 @lru_cache(maxsize=3)
 def _folds(pool: RatingPool, visible: bytes, inductive: bool) -> list[tuple[int, RatingBatch, RatingBatch]]:
     """Return each fold's users and reference; kept, so that families may keep what they learn of a reference."""
-    fold, labels, ratings = fold_of(pool), np.frombuffer(visible, dtype=np.int8), pool.ratings
+    fold, labels, ratings = fold_of(pool.ratings), np.frombuffer(visible, dtype=np.int8), pool.ratings
     described = labels != 1
     if inductive:
         described, ratings = labels == 0, on_items(ratings, known_items(pool, labels))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from anomaly_lab.features.rows import cells, item_level_counts, level_counts, per_user, sums_over_cells
+from anomaly_lab.features.rows import cells, level_counts, per_user, sums_over_cells
+from anomaly_lab.features.sums import Reference, sums_of
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import FloatArray
 
@@ -15,7 +16,7 @@ SURPRISING = np.log(0.05)
 """A rating this unlikely on its item counts as a surprise."""
 
 
-def likelihood(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+def likelihood(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
     """Describe each user's ratings under the reference's distribution of levels on each item.
 
     Levels are categories, so any scale will do and the unknown level takes part.
@@ -24,7 +25,7 @@ def likelihood(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
     ----------
     users : RatingBatch
         The users to describe.
-    reference : RatingBatch
+    reference : RatingBatch or ReferenceSums
         The users whose ratings make the items' histograms.
 
     Returns
@@ -55,9 +56,9 @@ def likelihood(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
     }
 
 
-def log_level_probabilities(reference: RatingBatch) -> FloatArray:
+def log_level_probabilities(reference: Reference) -> FloatArray:
     """Return the log-probability of each level on each item, shape (n_items, n_levels), smoothed (Dirichlet)."""
-    counts = item_level_counts(reference)
+    counts = sums_of(reference).item_levels
     overall = counts.sum(axis=0) + 1
     smoothed = counts + PRIOR_RATINGS * overall / overall.sum()
     log_p: FloatArray = np.log(smoothed / smoothed.sum(axis=1, keepdims=True))

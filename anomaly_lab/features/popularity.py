@@ -6,7 +6,8 @@ import numpy as np
 from scipy.special import expit, log1p, logit
 
 from anomaly_lab.features.agreement import item_means
-from anomaly_lab.features.rows import distinct_items, item_correlation, item_users, per_user, sums_over_cells
+from anomaly_lab.features.rows import distinct_items, item_correlation, per_user, sums_over_cells
+from anomaly_lab.features.sums import Reference, sums_of
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray, FloatArray
 
@@ -16,7 +17,7 @@ QUANTILES = (25, 50, 75, 90)
 """Percent of the catalogue."""
 
 
-def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+def popularity(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
     """Describe the popularity of the items each user chose.
 
     Popularity is the share of reference users who rated an item, so the size of the population cancels.
@@ -25,7 +26,7 @@ def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
     ----------
     users : RatingBatch
         The users to describe.
-    reference : RatingBatch
+    reference : RatingBatch or ReferenceSums
         The users whose choices make the popularity.
 
     Returns
@@ -37,9 +38,10 @@ def popularity(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArr
         standardised log-likelihood of the set of items if each were chosen independently, tilted to the user's
         activity.
     """
-    share = (item_users(reference) + 1) / (reference.n_users + 2)
+    known = sums_of(reference)
+    share = (known.item_users + 1) / (known.n_users + 2)
     log_share = np.log(share)
-    item_mean = item_means(reference).mean
+    item_mean = item_means(known).mean
     quantiles = np.quantile(share, [percent / 100 for percent in QUANTILES])
     table = [log_share, log_share**2, share, item_mean, item_mean**2, *(share > bound for bound in quantiles)]
     n = np.maximum(per_user(users), 1)

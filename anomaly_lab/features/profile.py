@@ -6,11 +6,12 @@ import numpy as np
 from scipy.special import entr, rel_entr
 
 from anomaly_lab.features.rows import level_counts
+from anomaly_lab.features.sums import Reference, sums_of
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray, FloatArray
 
 
-def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]:
+def profile(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
     """Describe each user's own ratings: their number, levels and moments.
 
     Moments need numbers and leave ratings of unknown value out; a user without any known rating gets the scale's
@@ -20,7 +21,7 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
     ----------
     users : RatingBatch
         The users to describe.
-    reference : RatingBatch
+    reference : RatingBatch or ReferenceSums
         The users to compare with (their histogram of levels).
 
     Returns
@@ -39,7 +40,7 @@ def profile(users: RatingBatch, reference: RatingBatch) -> dict[str, FloatArray]
         columns[f"share_{level:g}"] = column
     n_ordered = users.scale.n_ordered
     columns |= moments(counts[:, :n_ordered], users.scale.values[:n_ordered])
-    histogram = level_counts(reference).sum(axis=0) + 1
+    histogram = sums_of(reference).item_levels.sum(axis=0) + 1
     columns |= {
         "entropy": entr(share).sum(axis=1),
         "levels_used": (counts > 0).mean(axis=1),

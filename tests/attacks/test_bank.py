@@ -168,7 +168,7 @@ def test_a_copy_is_described_in_the_fold_of_the_user_it_was_taken_from():
     copies = [number for number, kind in enumerate(bank.kinds) if kind.startswith("copy/")]
     for number in copies:
         main = np.bincount(owner[bank.items[bank.levels[number] >= 0]]).argmax()
-        assert fold_of(joint)[main] == bank.fold[number]
+        assert fold_of(joint.ratings)[main] == bank.fold[number]
     assert len(copies) > 20
 
 

@@ -249,22 +249,24 @@ def test_workers_that_a_command_starts_do_not_hear_ctrl_c_and_end_with_it(rounds
     assert not alive(int(told.split()[2].rstrip(",")))
 
 
-def test_parts_of_a_log_are_described_as_here_though_a_worker_dies(cluster, tmp_path):
+@pytest.mark.parametrize("families", [(), ("popularity", "likelihood")])
+@pytest.mark.parametrize("whole", [True, False], ids=["whole users", "users in several parts"])
+def test_parts_of_a_log_are_described_as_here_though_a_worker_dies(cluster, tmp_path, families, whole):
     from anomaly_lab.ratings.scale import parse_scale
     from experiments.log_parts import PartFile, PartsHere, PartsOnDask
     from experiments.user_table import describe_log
 
     rng, files = np.random.default_rng(0), []
-    for number in range(4):
-        pairs = rng.choice(50 * 40, 600, replace=False)
-        rows = {"user": pairs // 40 + 50 * number, "item": pairs % 40, "rating": rng.integers(1, 6, 600)}
+    pairs = rng.choice(200 * 40, 2400, replace=False)
+    rows = pd.DataFrame({"user": pairs // 40, "item": pairs % 40, "rating": rng.integers(1, 6, 2400)})
+    for number, part in rows.groupby(rows["user"] % 4 if whole else np.arange(2400) % 4):
         files.append(PartFile(str(tmp_path / f"part{number}.csv")))
-        pd.DataFrame(rows).to_csv(files[-1].path, index=False)
+        part.to_csv(files[-1].path, index=False)
 
     class WithDeath(PartsOnDask):
         def over(self, work, *common):
             found = super().over(work, *common)
-            if not common:  # the items are counted; what the worker holds of them is lost
+            if not common and doomed.poll() is None:  # the items are counted; what the worker holds of them is lost
                 kill(doomed)
             return found
 
@@ -273,8 +275,8 @@ def test_parts_of_a_log_are_described_as_here_though_a_worker_dies(cluster, tmp_
     scale = parse_scale("1,2,3,4,5")
     with WithDeath(files, 1, cluster.address) as parts:
         until(lambda: len(parts.dask.client.nthreads()) == 2)
-        found = describe_log(parts, scale)
-    assert found.table.equals(describe_log(PartsHere(files), scale).table)
+        found = describe_log(parts, scale, families)
+    assert found.table.equals(describe_log(PartsHere(files), scale, families).table)
     assert len(found.table) == 200
 
 

@@ -8,7 +8,10 @@ import pytest
 from lab_helpers import refused
 
 from anomaly_lab.errors import DataError
+from anomaly_lab.features.extract import cross_fit
+from anomaly_lab.features.part_families import FROM_SUMS
 from anomaly_lab.features.statistics import user_statistics
+from anomaly_lab.ratings.pool import pool
 from anomaly_lab.ratings.readers import read_round
 from anomaly_lab.ratings.scale import parse_scale
 from experiments.log_parts import PartFile, PartsHere
@@ -69,6 +72,37 @@ def test_a_user_may_lie_in_several_parts(statistics, rows, whole, tmp_path):
     pd.testing.assert_frame_equal(statistics(*parts), statistics(whole), rtol=1e-9, atol=1e-9)
 
 
+@pytest.mark.parametrize("whole_users", [True, False], ids=["whole users", "users in several parts"])
+def test_families_of_parts_are_those_that_detectors_see(statistics, rows, whole, tmp_path, whole_users):
+    parts = in_parts(rows, (rows["user"].to_numpy() if whole_users else np.arange(len(rows))) % 3, tmp_path)
+    found = statistics(*parts, "--families", ",".join(FROM_SUMS))
+    everyone = pool([read_round(whole, scale=STARS).ratings])
+    order = np.argsort(everyone.batches[0].user_ids[everyone.row_of])
+    names = []
+    for family in FROM_SUMS:
+        wanted = cross_fit(everyone, np.full(everyone.n_users, -1), family)
+        np.testing.assert_allclose(found[list(wanted.names)], wanted.matrix[order], rtol=1e-5, atol=1e-6)
+        names += wanted.names
+    assert found["user"].tolist() == sorted(rows["user"].unique())
+    assert found.columns.tolist() == ["user", *names]
+
+
+def test_families_of_users_in_several_parts_are_those_of_whole_users(statistics, rows, whole, tmp_path):
+    named = rows.assign(user="u" + rows["user"].astype(str), item="i" + rows["item"].astype(str))
+    parts = in_parts(named, np.arange(len(rows)) % 4, tmp_path)
+    named.to_csv(whole, index=False)
+    families = ["--families", "profile,popularity"]
+    assert statistics(*parts, *families).equals(statistics(whole, *families))
+
+
+def test_families_take_ratings_of_unknown_value(cli, rows, tmp_path):
+    path, out = tmp_path / "watched.csv", tmp_path / "users.csv"
+    rows.assign(rating=rows["rating"].map({1: -10, 2: 0, 3: 0, 4: 10, 5: 1})).to_csv(path, index=False)
+    told = ["--out", out, "--scale", "likes-watched"]
+    assert cli("statistics", path, *told, "--families", "profile").code == 0
+    assert np.isfinite(pd.read_csv(out)).all(axis=None)
+
+
 def test_the_scale_is_that_of_all_parts_together(cli, rows, tmp_path):
     parts = in_parts(rows, (rows["rating"].to_numpy() > 3).astype(int), tmp_path)
     out = tmp_path / "users.csv"
@@ -83,7 +117,10 @@ def test_the_scale_is_that_of_all_parts_together(cli, rows, tmp_path):
     [
         (["--out", "users.xlsx"], "--out must end in .parquet or .csv, found '.xlsx'"),
         (["--executor", "threads"], "--executor must be serial or dask, found 'threads'"),
-        (["--scale", "likes-watched"], "must be"),
+        (["--scale", "likes-watched"], "statistics need a number for each rating"),
+        (["--families", "neighbours"], "found 'neighbours', which compares users with users"),
+        (["--families", "profile,absent"], "there is no feature family 'absent'"),
+        (["--families", "profile,profile"], "found 'profile' twice"),
     ],
 )
 def test_a_mistake_is_one_line_and_nothing_is_written(cli, whole, tmp_path, words, message):

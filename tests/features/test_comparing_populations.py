@@ -61,7 +61,7 @@ def test_a_simulated_user_gets_the_numbers_of_a_real_one_with_the_same_ratings(f
     visible = np.resize([1, 0, -1, -1], joint.n_users)
     doubles = np.arange(joint.n_users) % 3 == 0
     levels = panel(joint.ratings, np.arange(joint.ratings.n_items))[doubles]
-    fakes = Simulated(levels, fold_of(joint)[doubles], np.full(doubles.sum(), "hybrid"))
+    fakes = Simulated(levels, fold_of(joint.ratings)[doubles], np.full(doubles.sum(), "hybrid"))
     described = cross_fit(joint, visible, family, fakes)
     real = cross_fit(joint, visible, family)
     assert described.names == real.names

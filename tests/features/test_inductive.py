@@ -117,7 +117,7 @@ def test_simulated_users_are_described_as_real_ones_with_their_ratings():
     asked = fold_with_new_items()
 
     class Doubles:
-        fold = fold_of_users(asked.pool)
+        fold = fold_of_users(asked.pool.ratings)
         digest = "doubles"
 
         def of_fold(self, number, like):

@@ -1,0 +1,104 @@
+"""Part statistics: twenty statistics of the users of a log that comes in parts, of which one at a time is looked at.
+
+A part is passed over twice: its items are counted, then what each of its ratings adds is summed up for its user. In
+between only tables of items and users are held, so the parts may be files that together fit in no memory, or be with
+the workers of a cluster. A user whose ratings are all in one part has the statistics of the whole log bit for bit; one
+whose ratings lie in several has them but for the order of summation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from anomaly_lab.features.part_counts import PartCounts, require_counted
+from anomaly_lab.features.rows import on_lines
+from anomaly_lab.features.statistics import COLUMNS, cell_table, describe_sums
+from anomaly_lab.ratings.batch import RatingBatch
+from anomaly_lab.ratings.scale import RatingScale
+from anomaly_lab.types import AnyArray, FloatArray
+
+
+@dataclass(frozen=True, eq=False)
+class LogTable:
+    """What every part needs to know of the whole log.
+
+    Parameters
+    ----------
+    item_ids : ndarray of shape (n_items,)
+        Ascending.
+    cells : ndarray of shape (n_items, n_levels, 8)
+        What a rating adds to its user's sums.
+    digests : frozenset of str
+        Of the parts that were counted.
+    """
+
+    item_ids: AnyArray
+    cells: FloatArray
+    digests: frozenset[str]
+
+
+@dataclass(frozen=True, eq=False)
+class UserSums:
+    """What the ratings of one part add up to for each of its users.
+
+    Parameters
+    ----------
+    user_ids : ndarray of shape (n_users,)
+        In any order.
+    counts : ndarray of shape (n_users, n_levels)
+        How often each level was given.
+    sums : ndarray of shape (n_users, 8)
+        See `anomaly_lab.features.statistics.COLUMNS`.
+    """
+
+    user_ids: AnyArray
+    counts: AnyArray
+    sums: FloatArray
+
+
+def log_table(log: PartCounts, scale: RatingScale) -> LogTable:
+    """Return what every part needs to know of the whole log, as `count_part` counted it."""
+    (everyone,) = log.folds
+    cells = cell_table(everyone.item_levels, len(log.user_ids), scale.values)
+    return LogTable(log.item_ids, cells.reshape(*everyone.item_levels.shape, COLUMNS), frozenset(log.digests))
+
+
+def sum_users(part: RatingBatch, log: LogTable) -> UserSums:
+    """Return what a part's ratings add up to for its users.
+
+    Parameters
+    ----------
+    part : RatingBatch
+        The part.
+    log : LogTable
+        Of the whole log, this part among it.
+
+    Raises
+    ------
+    DataError
+        If the part is none of those that were counted: its file was written to since.
+    """
+    from anomaly_lab.features.kernels import sum_grouped_rows
+
+    require_counted(part, log.digests)
+    n_levels = log.cells.shape[1]
+    cells = on_lines(part.n_items * n_levels, COLUMNS)
+    cells[:] = log.cells[pd.Index(log.item_ids).get_indexer(pd.Index(part.item_ids))].reshape(-1, COLUMNS)
+    counts = np.zeros((part.n_users, n_levels), dtype=np.int32)
+    sums = on_lines(part.n_users, COLUMNS)
+    sum_grouped_rows(part.indptr, part.items, part.ratings, cells, counts, sums)
+    return UserSums(part.user_ids, counts, np.ascontiguousarray(sums))
+
+
+def describe_users(parts: Sequence[UserSums], scale: RatingScale) -> pd.DataFrame:
+    """Return the statistics of `anomaly_lab.features.statistics.user_statistics`, a row a user under their id."""
+    sums = pd.concat([pd.DataFrame(np.hstack([one.counts, one.sums]), index=one.user_ids) for one in parts])
+    if not sums.index.is_unique:
+        sums = sums.groupby(level=0).sum()
+    numbers, n_levels = sums.to_numpy(), len(scale.values)
+    columns = describe_sums(numbers[:, :n_levels], numbers[:, n_levels:], scale.values)
+    return pd.DataFrame(columns, index=sums.index)
