@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import time
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError
 from contextlib import ExitStack, suppress
+from threading import Lock
 from typing import Any
+
+import typer
 
 from anomaly_lab.errors import ConfigError, LabError
 from experiments.interrupts import interrupts_blocked
@@ -16,10 +20,19 @@ from tracking.spec import versions
 
 PATIENCE = 30
 """Seconds that a scheduler may take to answer, and its first worker to come."""
+REFUSAL_SECONDS = 1
+"""A worker of other versions takes as long to say so: Dask hands an idle worker one task after another."""
+
+
+class OtherVersionsError(ConfigError):
+    """A task was given to a worker that joined after the others were asked for their versions, and has others."""
 
 
 class DaskClient:
     """A client of Dask's workers, each asked for its versions before it does anything.
+
+    A worker of other versions that joins later is left running, for a cluster may be others' too, and given nothing
+    more once it is known.
 
     Parameters
     ----------
@@ -31,22 +44,42 @@ class DaskClient:
     Raises
     ------
     ConfigError
-        If Dask is not installed, nothing answers, no worker comes, or workers have other versions than this process.
+        If Dask is not installed, nothing answers, no worker comes, the scheduler has not this project, or workers have
+        other versions than this process.
     """
 
     def __init__(self, workers: int, scheduler: str | None = None) -> None:
         self.client, self._cluster = _connect(workers, scheduler)
+        self._known: set[str] = set()
+        self._passed_over: set[str] = set()
+        self._looking = Lock()
         with ExitStack() as unless_ready:
             unless_ready.callback(self.stop)
-            _require_same_versions(self.client)
+            _require_project(self.client)
+            self._known |= self.client.nthreads().keys()
+            for worker, why in _others(self.client, self._known).items():
+                raise ConfigError(f"Dask's worker {worker} {why}")
             unless_ready.pop_all()
+
+    @property
+    def workers(self) -> list[str]:
+        """Addresses of the workers that are given work; those that have joined are looked at first."""
+        with self._looking:
+            present = self.client.nthreads().keys()
+            if new := present - self._known:
+                self._known |= new
+                for worker, why in _others(self.client, new).items():
+                    self._passed_over.add(worker)
+                    typer.echo(f"warning: Dask's worker {worker} joined and is passed over: it {why}", err=True)
+            return [worker for worker in present if worker not in self._passed_over]
 
     def submit(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Return Dask's future of a piece of work; futures among its arguments are waited for.
 
-        Its result is a `ConfigError` if a worker took it that joined later and has other versions.
+        Its result is an `OtherVersionsError` if a worker took it that joined later and has other versions.
         """
-        return self.client.submit(_checked, versions(), work, *arguments, pure=False)
+        where: dict[str, Any] = {"workers": self.workers, "allow_other_workers": True} if self._passed_over else {}
+        return self.client.submit(_checked, versions(), work, *arguments, pure=False, **where)
 
     def send(self, value: Any) -> Any:
         """Send a value to every worker once, under the digest of its content, and return Dask's future of it."""
@@ -97,11 +130,6 @@ def broken(error: BaseException, what: str = "a job") -> BrokenExecutor:
     return BrokenExecutor(in_words(error, what))
 
 
-def _checked(wanted: str, work: Callable[..., Any], *arguments: Any) -> Any:
-    _require_versions(wanted)
-    return work(*arguments)
-
-
 def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
     """Return a client, and the cluster behind it if it was started here."""
     try:
@@ -126,7 +154,7 @@ def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
     try:
         client = Client(scheduler, timeout=PATIENCE, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        reason = " ".join(str(error).split()) or "no answer"
+        reason = _one_line(error) or "no answer"
         raise ConfigError(
             f"--scheduler must be the address of a running Dask scheduler, tcp://host:port, found {scheduler}: {reason}"
         ) from None
@@ -141,33 +169,47 @@ def _connect(workers: int, scheduler: str | None) -> tuple[Any, Any]:
     return client, None
 
 
-def _require_same_versions(client: Any) -> None:
-    """Raise `ConfigError` unless every worker has this process's Python and packages: they make the numbers."""
-    here = versions()
+def _require_project(client: Any) -> None:
+    """Raise `ConfigError` unless the scheduler has this project: it reads what workers are to do."""
     try:
-        there = client.run(versions)
-    except Exception as error:  # whatever a worker raises is raised here
-        raise ConfigError(f"Dask's workers must have anomaly-lab installed as it is here, found: {error}") from None
-    for worker, found in there.items():
-        if found != here:
-            raise ConfigError(
-                f"Dask's worker {worker} must have the versions of this process: {_differing(here, found)}"
-            )
+        client.run_on_scheduler(versions)
+    except Exception as error:  # whatever is raised there is raised here
+        raise ConfigError(
+            f"Dask's scheduler must have anomaly-lab installed, as its workers must, found: {_one_line(error)}"
+        ) from None
 
 
-def _require_versions(wanted: str) -> None:
-    """Raise `ConfigError` on a worker that joined after the others were asked for their versions, and has others."""
+def _others(client: Any, workers: Iterable[str]) -> dict[str, str]:
+    """Return which workers have not this process's Python and packages, which make the numbers, and what must be."""
+    there = client.run(versions, workers=list(workers), on_error="return")
+    return {
+        worker: _differing(found)
+        for worker, found in there.items()
+        if found != versions() and not isinstance(found, OSError)  # it has just left
+    }
+
+
+def _checked(wanted: str, work: Callable[..., Any], *arguments: Any) -> Any:
     from distributed import get_worker
 
     if (found := versions()) != wanted:
-        raise ConfigError(
-            f"Dask's worker {get_worker().address}, which joined later, must have the versions of this process: "
-            f"{_differing(wanted, found)}; stop it: what is finished is kept, and the same command goes on from here"
+        time.sleep(REFUSAL_SECONDS)
+        raise OtherVersionsError(
+            f"Dask's worker {get_worker().address}, which joined later, {_differing(found, wanted)}; "
+            "stop it: what is finished is kept, and the same command goes on from here"
         )
+    return work(*arguments)
 
 
-def _differing(wanted: str, found: str) -> str:
-    """Return the packages whose versions differ, of two texts of `versions`."""
-    here, there = json.loads(wanted), json.loads(found)
+def _differing(found: str | Exception, wanted: str | None = None) -> str:
+    """Return what a worker must have, and what it has, of texts of `versions`; the first may be why there is none."""
+    if isinstance(found, Exception):
+        return f"must have anomaly-lab installed as it is here, found: {_one_line(found)}"
+    here, there = json.loads(wanted or versions()), json.loads(found)
     names = [name for name in {**here, **there} if here.get(name) != there.get(name)]
-    return ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none of it')}" for name in names)
+    differing = ", ".join(f"{name} {here.get(name, 'absent')}, found {there.get(name, 'none of it')}" for name in names)
+    return f"must have the versions of this process: {differing}"
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

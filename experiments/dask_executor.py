@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import Any
 
 from anomaly_lab.errors import LabError
-from experiments.dask_client import PATIENCE, DaskClient, broken
+from experiments.dask_client import PATIENCE, DaskClient, OtherVersionsError, broken
 from experiments.workbench import Job, Outcome, Workbench
 
 COUNT_SECONDS = 1
@@ -64,7 +64,7 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
         """
         if time.monotonic() > self._counted + COUNT_SECONDS:
             try:
-                self._n_workers = len(self.dask.client.nthreads())
+                self._n_workers = len(self.dask.workers)
             except Exception as error:  # the client was closed by the loss of its scheduler
                 raise broken(error) from error
             self._counted = time.monotonic()
@@ -72,11 +72,11 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
-        return self._begin(_run, job)
+        return self._begin(_run, job, Future())
 
     def prepare(self, number: int) -> Future[None]:
         """Queue the computation of one feature matrix."""
-        return self._begin(_prepare, number)
+        return self._begin(_prepare, number, Future())
 
     def stop(self) -> None:
         """Drop what has not finished; what a worker elsewhere is at runs to its end there, unheard."""
@@ -92,28 +92,39 @@ class DaskExecutor(AbstractContextManager["DaskExecutor"]):
             warnings.filterwarnings("ignore", "Sending large graph")
             return self.dask.client.submit(bytes, pickled, key=f"workbench-{self.digest}")
 
-    def _begin(self, work: Any, argument: Any) -> Future[Any]:
-        future: Future[Any] = Future()
+    def _begin(self, work: Any, argument: Any, future: Future[Any]) -> Future[Any]:
         try:
             there = self.dask.submit(work, self.digest, self.data, argument)
-            there.add_done_callback(partial(_hand_on, future, _said(argument)))
+            there.add_done_callback(partial(self._hand_on, work, argument, future))
         except Exception as error:  # the client was closed by the loss of its scheduler
             future.set_exception(broken(error))
         return future
 
+    def _hand_on(self, work: Any, argument: Any, future: Future[Any], there: Any) -> None:
+        """Hand on what came of a task, or why nothing did; one that met a worker of other versions begins anew."""
+        try:
+            future.set_result(there.result(timeout=PATIENCE))
+        except OtherVersionsError as error:
+            self._begin_elsewhere(work, argument, future, error)
+        except LabError as error:  # said by the lab on the worker
+            future.set_exception(error)
+        except (Exception, CancelledError) as error:
+            future.set_exception(broken(error, _said(argument)))
+
+    def _begin_elsewhere(self, work: Any, argument: Any, future: Future[Any], met: OtherVersionsError) -> None:
+        try:
+            elsewhere = self.dask.workers
+        except Exception as error:  # the client was closed by the loss of its scheduler
+            future.set_exception(broken(error))
+            return
+        if elsewhere:
+            self._begin(work, argument, future)
+        else:
+            future.set_exception(met)
+
 
 def _said(argument: Job | int) -> str:
     return f"a trial of {argument.detector}" if isinstance(argument, Job) else "the description of users"
-
-
-def _hand_on(future: Future[Any], what: str, there: Any) -> None:
-    """Hand on what came of a task, or why nothing did."""
-    try:
-        future.set_result(there.result(timeout=PATIENCE))
-    except LabError as error:  # said by the lab on the worker
-        future.set_exception(error)
-    except (Exception, CancelledError) as error:
-        future.set_exception(broken(error, what))
 
 
 def _with_absolute_folder(bench: Workbench) -> Workbench:

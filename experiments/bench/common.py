@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -105,6 +106,16 @@ def memory(kind: str) -> int:
         if line.startswith(f"{kind}:"):
             return int(line.split()[1]) * 1024
     raise ValueError(f"{kind} must be VmRSS or VmHWM")
+
+
+def peak_of(process: subprocess.Popen[bytes]) -> int:
+    """Wait for a process to end, and return the most memory that it was seen to hold, in bytes."""
+    status, peak = Path(f"/proc/{process.pid}/status"), 0
+    while process.poll() is None:
+        held = [line for line in status.read_text().splitlines() if line.startswith("VmHWM:")]
+        peak = max([peak, *(int(line.split()[1]) * 1024 for line in held)])
+        time.sleep(0.05)
+    return peak
 
 
 def machine() -> str:

@@ -24,14 +24,23 @@ pytestmark = pytest.mark.slow
 SHOWN = ["detector", "auc", "f1", "auc_in_round", "auc_forward", "runs", "rank", "band", "why"]
 
 
+PROJECT = ["anomaly_lab", "experiments", "tracking"]
+
+
 @pytest.fixture
-def cluster(tmp_path):
+def without(request):
+    """What the scheduler has not installed."""
+    return getattr(request, "param", [])
+
+
+@pytest.fixture
+def cluster(tmp_path, without):
     """A scheduler; workers are started and killed by the tests. None of them outlives the test."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     found = Cluster(f"tcp://127.0.0.1:{port}", tmp_path)
-    found.start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+    found.start("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard", without=without)
     yield found
     for process in found.processes:
         with suppress(ProcessLookupError):
@@ -43,14 +52,17 @@ class Cluster:
     def __init__(self, address, folder):
         self.address, self.folder, self.processes = address, folder, []
 
-    def start(self, *words):
-        line = [sys.executable, "-m", "distributed.cli.dask_" + words[0], *words[1:]]
+    def start(self, *words, without=()):
+        hidden = f"import sys; sys.modules.update(dict.fromkeys({list(without)!r}))"
+        program = f"{hidden}; from distributed.cli.dask_{words[0]} import main; main()"
+        line = [sys.executable, "-c", program, *words[1:]]
         log = (self.folder / f"dask{len(self.processes)}").open("w")
         self.processes.append(subprocess.Popen(line, stdout=log, stderr=log, start_new_session=True, cwd=self.folder))
         return self.processes[-1]
 
-    def worker(self, *more):
-        return self.start("worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard", *more)
+    def worker(self, *more, without=()):
+        words = self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard"
+        return self.start("worker", *words, *more, without=without)
 
 
 def kill(process):
@@ -166,7 +178,45 @@ def test_workers_of_other_versions_are_refused(cluster, rounds, fresh_store, ano
         tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
 
 
-def test_a_worker_of_other_versions_that_joins_later_gives_no_result(cluster, rounds, tmp_path, another_numpy):
+@pytest.mark.parametrize("without", [PROJECT], indirect=True)
+def test_a_scheduler_without_the_project_is_refused(cluster, rounds, fresh_store):
+    cluster.worker()
+    with pytest.raises(ConfigError, match=r"Dask.s scheduler must have anomaly-lab installed, .* found: .*tracking"):
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
+
+
+def test_a_worker_without_the_project_is_refused(cluster, rounds, fresh_store):
+    cluster.worker(without=PROJECT)
+    with pytest.raises(ConfigError, match=r"Dask.s worker tcp.* must have anomaly-lab installed as it is here"):
+        tune(rounds, detectors=["mahalanobis"], store=fresh_store, scheduler=cluster.address)
+
+
+@pytest.mark.parametrize(
+    ("lacks", "looked_at"), [(PROJECT, True), ([], True), ([], False)], ids=["no project", "other", "given a task"]
+)
+def test_a_late_worker_of_other_versions_is_passed_over(
+    cluster, rounds, tmp_path, another_numpy, capfd, lacks, looked_at
+):
+    from anomaly_lab.features.extract import FeatureStore
+    from anomaly_lab.tasks.question import Question
+    from experiments.workbench import Job, Workbench
+
+    cluster.worker()
+    bench = Workbench(Question.of(rounds), FeatureStore(("profile",), tmp_path / "lab" / "cache" / "features"))
+    with make_executor(bench, 1, "dask", cluster.address) as executor:
+        until(lambda: executor.capacity == 2)
+        another_numpy()
+        cluster.worker(without=lacks)
+        until(lambda: len(executor.dask.client.nthreads()) == 2)
+        if looked_at:
+            until(lambda: len(executor.dask.workers) == 1)
+        jobs = [executor.submit(Job("mahalanobis", {}, number % 2, "forward")) for number in range(12)]
+        assert [job.result().error for job in jobs] == [None] * 12
+        assert executor.capacity == 2
+    assert capfd.readouterr().err.count("joined and is passed over: it must have") == 1
+
+
+def test_without_any_other_a_late_worker_of_other_versions_is_named(cluster, rounds, tmp_path, another_numpy):
     from anomaly_lab.features.extract import FeatureStore
     from anomaly_lab.tasks.question import Question
     from experiments.workbench import Job, Workbench
@@ -177,7 +227,7 @@ def test_a_worker_of_other_versions_that_joins_later_gives_no_result(cluster, ro
         assert executor.submit(Job("mahalanobis", {}, 0, "forward")).result().error is None
         another_numpy()
         cluster.worker()
-        until(lambda: executor.capacity == 4)
+        until(lambda: len(executor.dask.client.nthreads()) == 2)
         kill(first)
         with pytest.raises(ConfigError, match=f"which joined later, {OTHER_NUMPY}; stop it"):
             executor.submit(Job("mahalanobis", {}, 1, "forward")).result()
