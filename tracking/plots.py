@@ -12,6 +12,7 @@ import pandas as pd
 from sklearn.metrics import confusion_matrix
 
 from anomaly_lab.evaluation.metrics import mean_interval
+from anomaly_lab.types import IntArray
 from tracking.artifacts import artifact_folder
 from tracking.read import artifacts
 from tracking.store import PREFIX, Store
@@ -30,6 +31,12 @@ GENUINE, GENERATED = COLOURS[:2]
 PER_ROW = 3
 BINS = 40
 TOP = 20
+STYLE = {
+    "svg.fonttype": "none",  # text stays text
+    "svg.hashsalt": "anomaly-lab",  # the same plot is the same file
+    "axes.titley": 1.0,  # else the place of a title is sought by laying out all that may be in its way
+}
+"""Plots are SVG, for which matplotlib takes half as long as for pixels, text being most of a plot."""
 TAIL = 0.005
 """Share of scores at either end drawn into the outermost bins: one distant user would flatten all others."""
 
@@ -67,7 +74,7 @@ class Played:
 
 
 def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None) -> None:
-    """Draw a run's score distributions, curves, confusion and importances and log them as ``plots/*.png``.
+    """Draw a run's score distributions, curves, confusion and importances and log them as ``plots/*.svg``.
 
     Parameters
     ----------
@@ -78,22 +85,24 @@ def log_plots(store: Store, run_id: str, importance: pd.DataFrame | None = None)
     importance : DataFrame, optional
         From `anomaly_lab.evaluation.importance.permutation_importance`, logged as ``importances.csv`` too.
     """
+    from matplotlib import rc_context  # half a second that only plots need
+
     run = store.client.get_run(run_id)
     title = f"{run.info.run_name}: {run.data.tags[PREFIX + 'question_title']}"
     rounds = read_rounds_played(store, run_id)
-    figures = {
-        "scores": scores_figure(rounds, title),
-        "roc": roc_figure(rounds, title),
-        "precision_recall": recall_figure(rounds, title),
-        "confusion": confusion_figure(rounds, title),
-    }
-    with artifact_folder(store, run) as folder:
+    with rc_context(STYLE), artifact_folder(store, run) as folder:
+        figures = {
+            "scores": scores_figure(rounds, title),
+            "roc": roc_figure(rounds, title),
+            "precision_recall": recall_figure(rounds, title),
+            "confusion": confusion_figure(rounds, title),
+        }
         if importance is not None and not importance.empty:
             figures["importances"] = importance_figure(importance, rounds[-1].folds[-1]["name"], title)
             importance.to_csv(folder / "importances.csv", index=False)
         (folder / "plots").mkdir(exist_ok=True)
         for name, figure in figures.items():
-            figure.savefig(folder / "plots" / f"{name}.png")
+            figure.savefig(folder / "plots" / f"{name}.svg", metadata={"Date": None})
     store.client.set_tag(run_id, PLOTTED, "true")
 
 
@@ -126,12 +135,11 @@ def scores_figure(rounds: list[Played], title: str) -> Figure:
     for panel, one in zip(panels, rounds, strict=True):
         score = one.scores["score"].to_numpy()
         low, high = np.quantile(score, [TAIL, 1 - TAIL])
-        bins = np.linspace(low, high if high > low else low + 1, BINS + 1).tolist()
+        bins = np.linspace(low, high if high > low else low + 1, BINS + 1)
         for label, name, colour in ((0, "genuine", GENUINE), (1, "generated", GENERATED)):
             drawn = np.clip(score[one.scores["label"] == label], bins[0], bins[-1])
-            weights = np.full(len(drawn), 100 / max(len(drawn), 1))
-            named = f"{name} ({len(drawn):,})"
-            panel.hist(drawn, bins, weights=weights, histtype="stepfilled", alpha=0.5, color=colour, label=named)
+            shares = np.histogram(drawn, bins)[0] * (100 / max(len(drawn), 1))
+            panel.stairs(shares, bins, fill=True, alpha=0.5, color=colour, label=f"{name} ({len(drawn):,})")
         for threshold in one.scores["threshold"].unique():
             panel.axvline(np.clip(threshold, bins[0], bins[-1]), color="black", linestyle="--", linewidth=1)
         panel.plot([], [], "k--", linewidth=1, label="threshold")
@@ -173,22 +181,30 @@ def recall_figure(rounds: list[Played], title: str) -> Figure:
 
 
 def confusion_figure(rounds: list[Played], title: str) -> Figure:
-    """Draw who was flagged at the threshold, a panel a round; shades are shares of the true class."""
-    figure, panels = make_panels(len(rounds), f"Flagged at the threshold\n{title}", (5.0, 5.0), left=1.1)
-    for panel, one in zip(panels, rounds, strict=True):
-        counts = confusion_matrix(one.scores["label"], one.scores["score"] >= one.scores["threshold"], labels=[0, 1])
-        shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-        panel.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-        for (truth, said), share in np.ndenumerate(shares):
-            text = f"{counts[truth, said]:,}\n({share:.0%})"
-            panel.text(said, truth, text, ha="center", va="center", color="white" if share > 0.5 else "black", size=12)
-        panel.set_xticks([0, 1], ["genuine", "generated"])
-        panel.set_yticks([0, 1], ["genuine", "generated"])
-        measures = ", ".join(
-            f"{short} {one.mean(m):.3f}" for short, m in (("P", "precision"), ("R", "recall"), ("F1", "f1"))
-        )
-        panel.set(title=f"{one.name}\n{measures}", xlabel="predicted (users)", ylabel="true (users)")
+    """Draw who was flagged at the threshold, two rows a round; shades are shares of the true class."""
+    size = 7.4, 1.4 + 1.3 * len(rounds)
+    figure, (panel,) = make_panels(1, f"Flagged at the threshold\n{title}", size, left=2.6)
+    counts = np.concatenate([_flagged(one.scores) for one in rounds])
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    panel.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    for (truth, said), share in np.ndenumerate(shares):
+        text = f"{counts[truth, said]:,} ({share:.0%})"
+        panel.text(said, truth, text, ha="center", va="center", color="white" if share > 0.5 else "black", size=12)
+    for row in range(2, len(counts), 2):
+        panel.axhline(row - 0.5, color="white", linewidth=6)  # between rounds
+    panel.set_xticks([0, 1], ["genuine", "generated"])
+    panel.set_yticks(range(len(counts)), [f"{one.name}: {name}" for one in rounds for name in ("genuine", "generated")])
+    for number, one in enumerate(rounds):
+        measures = (f"{short} {one.mean(m):.3f}" for short, m in (("P", "precision"), ("R", "recall"), ("F1", "f1")))
+        panel.text(1.6, 2 * number + 0.5, "\n".join(measures), va="center", size=12)
+    panel.set(xlim=(-0.5, 2.2), xlabel="predicted (users)", ylabel="true (users)")
     return figure
+
+
+def _flagged(scores: pd.DataFrame) -> IntArray:
+    """Return how many users of each class (rows) were flagged or not (columns, flagged last)."""
+    found: IntArray = confusion_matrix(scores["label"], scores["score"] >= scores["threshold"], labels=[0, 1])
+    return found
 
 
 def importance_figure(importance: pd.DataFrame, asked: str, title: str) -> Figure:
@@ -213,7 +229,7 @@ def make_panels(
 
     Margins are given: a layout engine would take as long as the drawing.
     """
-    from matplotlib.figure import Figure  # half a second that only plots need
+    from matplotlib.figure import Figure
 
     right, bottom, top, heading = 0.2, 0.6, 0.6, 0.5
     columns = min(number, PER_ROW)

@@ -106,6 +106,7 @@ def measure(rounds: Sequence[str], detectors: Sequence[str] | None, trials: int,
     print(f"  by hand, one process: {hand.wall:.1f} s on the clock, {hand.cpu:.1f} CPU seconds")
     parts = {part: seconds / by_hand["all"] for part, seconds in by_hand["seconds"].items()}
     print("    of these " + ", ".join(f"{part} {share:.0%}" for part, share in parts.items()))
+    print(f"    the same plots are {by_hand['seconds']['plots'] / spent.cpu:.1%} of the lab's CPU seconds")
     ratio = hand.wall / spent.wall
     print(f"  ratio on the clock {ratio:.2f}, of CPU seconds {hand.cpu / spent.cpu:.2f}")
     name = f"a tune of {len(found)} detectors: one process by hand / the lab's {jobs} workers, seconds on the clock"

@@ -1,9 +1,12 @@
 """Plots: every study's best run has them, and they show the run's own figures."""
 
+import math
+import re
+from xml.etree import ElementTree
+
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.image import imread
 
 from anomaly_lab.ratings.readers import read_rounds
 from experiments.tune import tune
@@ -21,6 +24,7 @@ from tracking.plots import (
 from tracking.read import artifacts, shown_runs
 from tracking.store import Store
 
+SVG = "{http://www.w3.org/2000/svg}"
 PLOTS = {"scores", "roc", "precision_recall", "confusion", "importances"}
 
 
@@ -51,15 +55,22 @@ def played_in_parts(name, n_parts, *, constant=False):
     return Played(name, table, [curve] * n_parts, folds)
 
 
+def numbers_drawn(image):
+    return re.findall(r"nan|inf|-?[\d.]+(?:e-?\d+)?", " ".join(path.get("d") for path in image.iter(f"{SVG}path")))
+
+
 def test_the_best_run_of_every_study_has_plots_and_no_other_run(store, best):
     assert {run.data.tags["lab.detector"] for run in best} == {"mahalanobis", "logistic-regression"}
     for run in best:
         with artifacts(store, run.info.run_id, ["plots"]) as folder:
-            assert {path.stem for path in (folder / "plots").glob("*.png")} == PLOTS
-            for path in (folder / "plots").iterdir():
-                image = imread(path)
-                assert min(image.shape[:2]) > 300
-                assert image.std() > 0.05  # something is drawn
+            drawn = {path.stem: ElementTree.parse(path).getroot() for path in (folder / "plots").glob("*.svg")}
+        assert drawn.keys() == PLOTS
+        for image in drawn.values():
+            assert min(float(image.get(side).removesuffix("pt")) for side in ("width", "height")) > 300
+            words = [text.text for text in image.iter(f"{SVG}text")]
+            assert any(run.info.run_name in text for text in words)
+            assert all(math.isfinite(float(number)) for number in numbers_drawn(image))
+        assert {"genuine", "generated"} <= {text.text for text in drawn["confusion"].iter(f"{SVG}text")}
     plotted = {run.info.run_id for run in shown_runs(store) if store.client.list_artifacts(run.info.run_id, "plots")}
     assert plotted == {run.info.run_id for run in best}
 
@@ -105,12 +116,18 @@ def test_curves_are_named_with_their_figures_and_the_threshold_stands_on_its_cur
 
 
 def test_confusion_counts_every_user_once(played):
-    for panel, one in zip(confusion_figure(played, "t").axes, played, strict=True):
-        counts = {text.get_position()[::-1]: int(text.get_text().split("\n")[0]) for text in panel.texts}
-        assert sum(counts.values()) == len(one.scores)
-        assert counts[1, 0] + counts[1, 1] == one.scores["label"].sum()
+    (panel,) = confusion_figure(played, "t").axes
+    said = {text.get_position()[::-1]: text.get_text() for text in panel.texts}
+    rows = [label.get_text() for label in panel.get_yticklabels()]
+    for number, one in enumerate(played):
+        top = 2 * number
+        counts = np.array([[int(said[row, column].split()[0]) for column in (0, 1)] for row in (top, top + 1)])
+        assert rows[top : top + 2] == [f"{one.name}: genuine", f"{one.name}: generated"]
+        assert counts.sum() == len(one.scores)
+        assert counts[1].sum() == one.scores["label"].sum()
         flagged = one.scores["score"] >= one.scores["threshold"]
         assert counts[1, 1] == (flagged & (one.scores["label"] == 1)).sum()
+        assert said[top + 0.5, 1.6].endswith(f"F1 {one.folds[0]['metrics']['f1']:.3f}")
 
 
 def test_folds_of_one_round_share_its_colour_and_its_line_in_the_legend():
@@ -167,7 +184,8 @@ def test_parts_of_a_round_are_taken_together_and_plots_are_drawn_once(tiny_round
 
     run()
     assert sum("plots" in line for line in said) == 1
-    image = lab / "artifacts" / run_id / "artifacts" / "plots" / "scores.png"
-    drawn = image.stat().st_mtime_ns
+    image = lab / "artifacts" / run_id / "artifacts" / "plots" / "scores.svg"
+    drawn, time_drawn = image.read_bytes(), image.stat().st_mtime_ns
     log_plots(store, run_id)
-    assert image.stat().st_mtime_ns > drawn
+    assert image.stat().st_mtime_ns > time_drawn
+    assert image.read_bytes() == drawn
