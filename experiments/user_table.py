@@ -11,7 +11,7 @@ import pandas as pd
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.part_counts import PartCounts, add_up, count_folds, count_part
 from anomaly_lab.features.part_families import describe_part, log_sums
-from anomaly_lab.features.part_statistics import describe_users, log_table, sum_users
+from anomaly_lab.features.part_statistics import describe_users, log_tables, sum_users
 from anomaly_lab.features.statistics import require_numbers
 from anomaly_lab.ratings.readers import joint_scale
 from anomaly_lab.ratings.scale import RatingScale
@@ -76,7 +76,7 @@ def describe_log(parts: LogParts, scale: RatingScale | None = None, families: Se
 def _statistics(parts: LogParts, scale: RatingScale) -> tuple[PartCounts, pd.DataFrame]:
     require_numbers(scale)
     log = add_up(parts.over(count_part))
-    return log, describe_users(parts.over(sum_users, log_table(log, scale)), scale)
+    return log, describe_users(parts.over(sum_users, log_tables(log, scale)), scale)
 
 
 def _families(parts: LogParts, families: Sequence[str]) -> tuple[PartCounts, pd.DataFrame]:

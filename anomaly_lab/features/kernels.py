@@ -60,35 +60,51 @@ def count_grouped_items(items: AnyArray, ratings: AnyArray, counts: AnyArray) ->
 
 @compiled
 def sum_rows(
-    users: AnyArray, items: AnyArray, ratings: AnyArray, table: FloatArray, counts: AnyArray, sums: FloatArray
+    users: AnyArray,
+    items: AnyArray,
+    ratings: AnyArray,
+    of_items: FloatArray,
+    of_cells: FloatArray,
+    counts: AnyArray,
+    sums: FloatArray,
 ) -> None:
-    """Add each rating's cell to its user's sums and count its level; rows come in any order.
+    """Add what stands for each rating to its user's sums and count its level; rows come in any order.
+
+    Two tables instead of one hold half as much, and more of them stays in a core's cache.
 
     Parameters
     ----------
     users, items, ratings : ndarray of shape (n_rows,)
         Codes in range.
-    table : ndarray of shape (n_items * n_levels, 8)
+    of_items : ndarray of shape (n_items, 4)
+        What to add for each item, whatever the level.
+    of_cells : ndarray of shape (n_items * n_levels, 4)
         What to add for each level of each item.
     counts : ndarray of shape (n_users, n_levels)
         How often each level was given, added to.
     sums : ndarray of shape (n_users, 8)
-        Added to.
+        Added to: four of the item, four of the cell.
     """
     n_levels = _at(counts.shape[1])
     for row in range(_at(len(users))):
-        user, level = _at(users[row]), _at(ratings[row])
-        cell, own = table[_at(items[row]) * n_levels + level], sums[user]
+        user, item, level = _at(users[row]), _at(items[row]), _at(ratings[row])
+        whole, cell, own = of_items[item], of_cells[item * n_levels + level], sums[user]
         counts[user, level] += 1
         # every sum is read before one is written: else each store could change what the next load finds
-        s0, s1, s2, s3 = own[0] + cell[0], own[1] + cell[1], own[2] + cell[2], own[3] + cell[3]
-        s4, s5, s6, s7 = own[4] + cell[4], own[5] + cell[5], own[6] + cell[6], own[7] + cell[7]
+        s0, s1, s2, s3 = own[0] + whole[0], own[1] + whole[1], own[2] + whole[2], own[3] + whole[3]
+        s4, s5, s6, s7 = own[4] + cell[0], own[5] + cell[1], own[6] + cell[2], own[7] + cell[3]
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
 
 
 @compiled
 def sum_grouped_rows(
-    starts: IntArray, items: AnyArray, ratings: AnyArray, table: FloatArray, counts: AnyArray, sums: FloatArray
+    starts: IntArray,
+    items: AnyArray,
+    ratings: AnyArray,
+    of_items: FloatArray,
+    of_cells: FloatArray,
+    counts: AnyArray,
+    sums: FloatArray,
 ) -> None:
     """Do as `sum_rows` for rows that stand together by user, whose sums stay in registers."""
     n_levels = _at(counts.shape[1])
@@ -96,17 +112,17 @@ def sum_grouped_rows(
         s0 = s1 = s2 = s3 = s4 = s5 = s6 = s7 = 0.0
         given = counts[user]
         for row in range(_at(starts[user]), _at(starts[user + _at(1)])):
-            level = _at(ratings[row])
-            cell = table[_at(items[row]) * n_levels + level]
+            item, level = _at(items[row]), _at(ratings[row])
+            whole, cell = of_items[item], of_cells[item * n_levels + level]
             given[level] += 1
-            s0 += cell[0]
-            s1 += cell[1]
-            s2 += cell[2]
-            s3 += cell[3]
-            s4 += cell[4]
-            s5 += cell[5]
-            s6 += cell[6]
-            s7 += cell[7]
+            s0 += whole[0]
+            s1 += whole[1]
+            s2 += whole[2]
+            s3 += whole[3]
+            s4 += cell[0]
+            s5 += cell[1]
+            s6 += cell[2]
+            s7 += cell[3]
         own = sums[user]
         own[0], own[1], own[2], own[3], own[4], own[5], own[6], own[7] = s0, s1, s2, s3, s4, s5, s6, s7
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 
@@ -89,7 +89,24 @@ def add_up(parts: Sequence[PartCounts]) -> PartCounts:
     return PartCounts(items.to_numpy(), joint, users, digests, sources)
 
 
-def require_counted(part: RatingBatch, digests: frozenset[str]) -> None:
-    """Raise `DataError` if a part is none of those that were counted: its file was written to since."""
+def as_counted(part: RatingBatch, item_ids: AnyArray, digests: frozenset[str]) -> RatingBatch:
+    """Return a part that was counted on the items of the whole log.
+
+    Parameters
+    ----------
+    part : RatingBatch
+        The part.
+    item_ids : ndarray of shape (n_items,)
+        Of the log, ascending.
+    digests : frozenset of str
+        Of the parts that were counted.
+
+    Raises
+    ------
+    DataError
+        If the part is none of them: its file was written to since.
+    """
     if part.digest not in digests:
         raise DataError(f"{part.source}: must not change while it is read, found other ratings the second time")
+    places = pd.Index(item_ids).get_indexer(pd.Index(part.item_ids)).astype(np.int32)
+    return replace(part, items=places[part.items], item_ids=item_ids)

@@ -7,7 +7,7 @@ described beside the sums over the other folds. Sums are whole numbers, so the f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from threadpoolctl import threadpool_limits
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import describe_folds, fold_of
-from anomaly_lab.features.part_counts import PartCounts, require_counted
+from anomaly_lab.features.part_counts import PartCounts, as_counted
 from anomaly_lab.features.sums import ReferenceSums, beside_others
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.registry import FEATURES
@@ -79,9 +79,7 @@ def describe_part(part: RatingBatch, log: LogSums, families: Sequence[str]) -> p
     DataError
         If the part is none of those that were counted: its file was written to since.
     """
-    require_counted(part, log.digests)
-    places = pd.Index(log.item_ids).get_indexer(pd.Index(part.item_ids)).astype(np.int32)
-    part, fold = replace(part, items=places[part.items], item_ids=log.item_ids), fold_of(part)
+    part, fold = as_counted(part, log.item_ids, log.digests), fold_of(part)
     folds = [(int(one), part.select(fold == one), log.references[one]) for one in np.unique(fold)]
     with threadpool_limits(1):  # threaded products of matrices round differently
         found = [describe_folds(family, fold, folds) for family in families]

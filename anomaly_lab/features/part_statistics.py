@@ -14,30 +14,30 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anomaly_lab.features.part_counts import PartCounts, require_counted
+from anomaly_lab.features.part_counts import PartCounts, as_counted
 from anomaly_lab.features.rows import on_lines
-from anomaly_lab.features.statistics import COLUMNS, cell_table, describe_sums
+from anomaly_lab.features.statistics import N_SUMS, RatingTables, describe_sums, rating_tables
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import AnyArray, FloatArray
 
 
 @dataclass(frozen=True, eq=False)
-class LogTable:
+class LogTables:
     """What every part needs to know of the whole log.
 
     Parameters
     ----------
     item_ids : ndarray of shape (n_items,)
         Ascending.
-    cells : ndarray of shape (n_items, n_levels, 8)
+    tables : RatingTables
         What a rating adds to its user's sums.
     digests : frozenset of str
         Of the parts that were counted.
     """
 
     item_ids: AnyArray
-    cells: FloatArray
+    tables: RatingTables
     digests: frozenset[str]
 
 
@@ -52,7 +52,7 @@ class UserSums:
     counts : ndarray of shape (n_users, n_levels)
         How often each level was given.
     sums : ndarray of shape (n_users, 8)
-        See `anomaly_lab.features.statistics.COLUMNS`.
+        See `anomaly_lab.features.statistics.N_SUMS`.
     """
 
     user_ids: AnyArray
@@ -60,21 +60,21 @@ class UserSums:
     sums: FloatArray
 
 
-def log_table(log: PartCounts, scale: RatingScale) -> LogTable:
+def log_tables(log: PartCounts, scale: RatingScale) -> LogTables:
     """Return what every part needs to know of the whole log, as `count_part` counted it."""
     (everyone,) = log.folds
-    cells = cell_table(everyone.item_levels, len(log.user_ids), scale.values)
-    return LogTable(log.item_ids, cells.reshape(*everyone.item_levels.shape, COLUMNS), frozenset(log.digests))
+    tables = rating_tables(everyone.item_levels, len(log.user_ids), scale.values)
+    return LogTables(log.item_ids, tables, frozenset(log.digests))
 
 
-def sum_users(part: RatingBatch, log: LogTable) -> UserSums:
+def sum_users(part: RatingBatch, log: LogTables) -> UserSums:
     """Return what a part's ratings add up to for its users.
 
     Parameters
     ----------
     part : RatingBatch
         The part.
-    log : LogTable
+    log : LogTables
         Of the whole log, this part among it.
 
     Raises
@@ -84,14 +84,12 @@ def sum_users(part: RatingBatch, log: LogTable) -> UserSums:
     """
     from anomaly_lab.features.kernels import sum_grouped_rows
 
-    require_counted(part, log.digests)
-    n_levels = log.cells.shape[1]
-    cells = on_lines(part.n_items * n_levels, COLUMNS)
-    cells[:] = log.cells[pd.Index(log.item_ids).get_indexer(pd.Index(part.item_ids))].reshape(-1, COLUMNS)
-    counts = np.zeros((part.n_users, n_levels), dtype=np.int32)
-    sums = on_lines(part.n_users, COLUMNS)
-    sum_grouped_rows(part.indptr, part.items, part.ratings, cells, counts, sums)
-    return UserSums(part.user_ids, counts, np.ascontiguousarray(sums))
+    part = as_counted(part, log.item_ids, log.digests)
+    counts = np.zeros((part.n_users, part.scale.n_levels), dtype=np.int32)
+    sums = on_lines(part.n_users, N_SUMS)
+    of_items, of_cells = log.tables.of_items, log.tables.of_cells
+    sum_grouped_rows(part.indptr, part.items, part.ratings, of_items, of_cells, counts, sums)
+    return UserSums(part.user_ids, counts, sums)
 
 
 def describe_users(parts: Sequence[UserSums], scale: RatingScale) -> pd.DataFrame:

@@ -39,7 +39,8 @@ def profile(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
     for level, column in zip(users.scale.levels, share.T, strict=True):
         columns[f"share_{level:g}"] = column
     n_ordered = users.scale.n_ordered
-    columns |= moments(counts[:, :n_ordered], users.scale.values[:n_ordered])
+    known, values = counts[:, :n_ordered], users.scale.values[:n_ordered]
+    columns |= moments(known, values) | extremes(known, values)
     histogram = sums_of(reference).item_levels.sum(axis=0) + 1
     columns |= {
         "entropy": entr(share).sum(axis=1),
@@ -53,7 +54,7 @@ def profile(users: RatingBatch, reference: Reference) -> dict[str, FloatArray]:
 
 
 def moments(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
-    """Return moments and extremes of each user's ratings: how often each level was given says them all.
+    """Return moments of each user's ratings: how often each level was given says them all.
 
     Parameters
     ----------
@@ -65,22 +66,36 @@ def moments(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
     Returns
     -------
     dict of str to ndarray of shape (n_users,)
-        ``mean``, ``std``, ``skewness``, ``kurtosis``, ``lowest``, ``highest``; 0.5 and no spread without a rating.
+        ``mean``, ``std``, ``skewness``, ``kurtosis``; 0.5 and no spread without a rating.
     """
     counts = np.asfortranarray(counts)  # a level's column at a time: levels are few
     n_known = counts.sum(axis=1)
     n = np.maximum(n_known, 1)
     mean = np.where(n_known > 0, counts @ values / n, 0.5)
-    centred = (values[:, None] - mean).T
-    squares = centred**2
-    std = np.sqrt((counts * squares).sum(axis=1) / n)
-    given = counts > 0
-    skewness = (counts * squares * centred).sum(axis=1) / n / (std**3 + 1e-3)
+    second, third, fourth = np.zeros((3, len(n)))
+    for level, value in enumerate(values):
+        centred = value - mean
+        square = centred * centred
+        part = counts[:, level] * square
+        second += part
+        third += part * centred
+        fourth += part * square
+    variance = second / n
+    std = np.sqrt(variance)
+    skewness = third / n / (variance * std + 1e-3)
     return {
         "mean": mean,
         "std": std,
         "skewness": np.round(skewness, 12),  # a symmetrical profile has 0, in whatever order its sums are taken
-        "kurtosis": (counts * squares**2).sum(axis=1) / n / (std**4 + 1e-4),
-        "lowest": np.where(n_known > 0, values[given.argmax(axis=1)], 0.5),
-        "highest": np.where(n_known > 0, values[::-1][given[:, ::-1].argmax(axis=1)], 0.5),
+        "kurtosis": fourth / n / (variance * variance + 1e-4),
+    }
+
+
+def extremes(counts: AnyArray, values: FloatArray) -> dict[str, FloatArray]:
+    """Return the lowest and the highest rating of each user, 0.5 without one; parameters as for `moments`."""
+    given = counts > 0
+    rated = given.any(axis=1)
+    return {
+        "lowest": np.where(rated, values[given.argmax(axis=1)], 0.5),
+        "highest": np.where(rated, values[::-1][given[:, ::-1].argmax(axis=1)], 0.5),
     }

@@ -84,7 +84,7 @@ def sums_over_cells(starts: AnyArray, cells: AnyArray, columns: Sequence[AnyArra
 
 def on_lines(n_rows: int, n_columns: int) -> FloatArray:
     """Return zeros whose rows begin on lines of the cache, where NumPy's need not: a fifth of the time of a pass."""
-    width = -(-n_columns // LINE) * LINE
+    width = n_columns if LINE % n_columns == 0 else -(-n_columns // LINE) * LINE
     block = np.zeros(n_rows * width + LINE)
     skipped = -block.ctypes.data // block.itemsize % LINE
     return block[skipped : skipped + n_rows * width].reshape(n_rows, width)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import entr
 
 from anomaly_lab.errors import DataError
 from anomaly_lab.features.agreement import PRIOR_RATINGS as MEAN_PRIOR
@@ -20,9 +19,12 @@ from anomaly_lab.features.rows import on_lines
 from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import AnyArray, FloatArray, IntArray
 
-COLUMNS = 8
-"""Sums a user: item mean, its square, rating times item mean, distance, weighted distance, log share, its square,
-log-probability."""
+N_OF_ITEM = 4
+"""Sums a user of what an item has: its mean, that squared, its log share of raters, that squared."""
+N_OF_CELL = 4
+"""Sums a user of what a level of an item has: rating times item mean, distance, weighted distance, log-probability."""
+N_SUMS = N_OF_ITEM + N_OF_CELL
+TINY = np.finfo(float).tiny
 USERS_IN_CACHE = 32_768
 """Users whose sums, 64 bytes each, a core's cache holds; rows of more come in blocks of users."""
 USERS_IN_BLOCK = 4_096
@@ -51,6 +53,22 @@ class GroupedRatings:
     ratings: AnyArray
     item_counts: AnyArray
     scale: RatingScale
+
+
+@dataclass(frozen=True, eq=False)
+class RatingTables:
+    """What a rating adds to its user's sums.
+
+    Parameters
+    ----------
+    of_items : ndarray of shape (n_items, N_OF_ITEM)
+        Whatever its level.
+    of_cells : ndarray of shape (n_items * n_levels, N_OF_CELL)
+        By item and level.
+    """
+
+    of_items: FloatArray
+    of_cells: FloatArray
 
 
 def group_ratings(
@@ -112,10 +130,10 @@ def user_statistics(
     from anomaly_lab.features.kernels import sum_rows
 
     item_counts = _item_counts(users, items, ratings, n_users, n_items, scale)
-    counts, sums = np.zeros((n_users, scale.n_levels), dtype=np.int32), on_lines(n_users, COLUMNS)
-    table = cell_table(item_counts, n_users, scale.values)
+    counts, sums = np.zeros((n_users, scale.n_levels), dtype=np.int32), on_lines(n_users, N_SUMS)
+    tables = rating_tables(item_counts, n_users, scale.values)
     for part in _blocks(users, items, ratings, n_users):
-        sum_rows(*part, table, counts, sums)
+        sum_rows(*part, tables.of_items, tables.of_cells, counts, sums)
     return describe_sums(counts, sums, scale.values)
 
 
@@ -130,9 +148,10 @@ def grouped_statistics(ratings: GroupedRatings) -> dict[str, FloatArray]:
     from anomaly_lab.features.kernels import sum_grouped_rows
 
     n_users, values = len(ratings.indptr) - 1, ratings.scale.values
-    counts, sums = np.zeros((n_users, len(values)), dtype=np.int32), on_lines(n_users, COLUMNS)
-    table = cell_table(ratings.item_counts, n_users, values)
-    sum_grouped_rows(ratings.indptr, ratings.items, ratings.ratings, table, counts, sums)
+    counts, sums = np.zeros((n_users, len(values)), dtype=np.int32), on_lines(n_users, N_SUMS)
+    tables = rating_tables(ratings.item_counts, n_users, values)
+    rows = ratings.indptr, ratings.items, ratings.ratings
+    sum_grouped_rows(*rows, tables.of_items, tables.of_cells, counts, sums)
     return describe_sums(counts, sums, values)
 
 
@@ -183,8 +202,8 @@ def _blocks(
         yield own_users[:n_rows], own_items[:n_rows], own_ratings[:n_rows]
 
 
-def cell_table(counts: AnyArray, n_users: int, values: FloatArray) -> FloatArray:
-    """Return what a rating adds to its user's sums (`COLUMNS`), for each level of each item.
+def rating_tables(counts: AnyArray, n_users: int, values: FloatArray) -> RatingTables:
+    """Return what a rating adds to its user's sums.
 
     Worked out once a cell instead of once a row: rows are many times as many, and their loop is left with additions.
 
@@ -196,34 +215,32 @@ def cell_table(counts: AnyArray, n_users: int, values: FloatArray) -> FloatArray
         How many users there are.
     values : ndarray of shape (n_levels,)
         Each level as a number.
-
-    Returns
-    -------
-    ndarray of shape (n_items * n_levels, 8)
     """
+    n_items, n_levels = counts.shape
     counts = np.asfortranarray(counts, dtype=float)  # a level's column at a time: levels are few
     n, overall = counts.sum(axis=1), counts.sum(axis=0)
     mean = overall @ values / max(overall.sum(), 1)
     item = (counts @ values + MEAN_PRIOR * mean) / (n + MEAN_PRIOR)
     share, weight = np.log((n + 1) / (n_users + 2)), (n_users + 1) / (n + 1)
     prior = HISTOGRAM_PRIOR * (overall + 1) / (overall + 1).sum()
-    table = on_lines(counts.size, COLUMNS)
-    cells = table.reshape(*counts.shape, COLUMNS)
+    tables = RatingTables(on_lines(n_items, N_OF_ITEM), on_lines(n_items * n_levels, N_OF_CELL))
+    for place, column in enumerate((item, item**2, share, share**2)):
+        tables.of_items[:, place] = column
+    cells = tables.of_cells.reshape(n_items, n_levels, N_OF_CELL)
     for level, value in enumerate(values):
         distance = np.abs(value - item)
         log_p = np.log((counts[:, level] + prior[level]) / (n + HISTOGRAM_PRIOR))
-        columns = item, item**2, value * item, distance, distance * weight, share, share**2, log_p
-        for place, column in enumerate(columns):
+        for place, column in enumerate((value * item, distance, distance * weight, log_p)):
             cells[:, level, place] = column
-    return table
+    return tables
 
 
 def describe_sums(counts: AnyArray, sums: FloatArray, values: FloatArray) -> dict[str, FloatArray]:
-    """Return the statistics of each user's counts of levels, shape (n_users, n_levels), and sums (`COLUMNS`)."""
+    """Return the statistics of each user's counts of levels, shape (n_users, n_levels), and sums (`N_SUMS`)."""
     counts = np.asfortranarray(counts, dtype=float)
     count = counts.sum(axis=1)
     n = np.maximum(count, 1)
-    item, item2, both, distance, weighted, share, share2, log_p = np.ascontiguousarray(sums.T) / n
+    item, item2, share, share2, both, distance, weighted, log_p = np.ascontiguousarray(sums.T) / n
     own = moments(counts, values)
     mean, variance = own["mean"], own["std"] ** 2
     bias = np.where(count > 0, mean - item, 0.0)
@@ -235,7 +252,7 @@ def describe_sums(counts: AnyArray, sums: FloatArray, values: FloatArray) -> dic
     return {
         "count": count,
         **{name: own[name] for name in ("mean", "std", "skewness", "kurtosis")},
-        "entropy": entr(shares).sum(axis=1),
+        "entropy": (shares * -np.log(np.maximum(shares, TINY))).sum(axis=1),
         "top_share": shares.max(axis=1),
         "extreme_share": shares[:, 0] + shares[:, -1],
         "mad": distance,

@@ -20,9 +20,9 @@ from threadpoolctl import threadpool_limits
 from anomaly_lab.features.kernels import sum_grouped_rows
 from anomaly_lab.features.statistics import (
     GroupedRatings,
-    cell_table,
     group_ratings,
     grouped_statistics,
+    rating_tables,
     user_statistics,
 )
 from anomaly_lab.ratings.scale import RatingScale
@@ -90,7 +90,8 @@ def other_ways(rows: pd.DataFrame) -> dict[str, Callable[[], pd.DataFrame]]:
 def user_passes(ratings: GroupedRatings) -> dict[str, Callable[[], object]]:
     """Return the pass over users alone: the lab's kernel, and the same loop in C where there is a compiler."""
     values, n_users = np.linspace(0, 1, N_LEVELS), len(ratings.indptr) - 1
-    arrays = ratings.indptr, ratings.items, ratings.ratings, cell_table(ratings.item_counts, n_users, values)
+    tables = rating_tables(ratings.item_counts, n_users, values)
+    arrays = ratings.indptr, ratings.items, ratings.ratings, tables.of_items, tables.of_cells
     ways: dict[str, Callable[[], object]] = {}
     passes = {"pass in Numba": sum_grouped_rows, "pass in C": c_loop()}
     found = {}

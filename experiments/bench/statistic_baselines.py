@@ -193,15 +193,17 @@ def loop_statistics(rows: pd.DataFrame) -> pd.DataFrame:
 
 C_LOOP = """
 #include <stdint.h>
-void pass(int64_t n_users, const int64_t *starts, const int32_t *items, const int8_t *ratings, const double *table,
-          int64_t n_levels, int32_t *counts, double *sums) {
+void pass(int64_t n_users, const int64_t *starts, const int32_t *items, const int8_t *ratings,
+          const double *of_items, const double *of_cells, int64_t n_levels, int32_t *counts, double *sums) {
     for (int64_t user = 0; user < n_users; user++) {
         double s[8] = {0};
         int32_t *given = counts + user * n_levels;
         for (int64_t row = starts[user]; row < starts[user + 1]; row++) {
-            const double *cell = table + ((int64_t)items[row] * n_levels + ratings[row]) * 8;
+            const double *whole = of_items + (int64_t)items[row] * 4;
+            const double *cell = of_cells + ((int64_t)items[row] * n_levels + ratings[row]) * 4;
             given[ratings[row]]++;
-            for (int k = 0; k < 8; k++) s[k] += cell[k];
+            for (int k = 0; k < 4; k++) s[k] += whole[k];
+            for (int k = 0; k < 4; k++) s[k + 4] += cell[k];
         }
         for (int k = 0; k < 8; k++) sums[user * 8 + k] = s[k];
     }
@@ -220,9 +222,15 @@ def c_loop() -> Callable[..., None] | None:
         function = getattr(ctypes.CDLL(str(library)), "pass")
 
     def work(
-        starts: AnyArray, items: AnyArray, ratings: AnyArray, table: AnyArray, counts: AnyArray, sums: AnyArray
+        starts: AnyArray,
+        items: AnyArray,
+        ratings: AnyArray,
+        of_items: AnyArray,
+        of_cells: AnyArray,
+        counts: AnyArray,
+        sums: AnyArray,
     ) -> None:
-        address = [ctypes.c_void_p(array.ctypes.data) for array in (starts, items, ratings, table)]
+        address = [ctypes.c_void_p(array.ctypes.data) for array in (starts, items, ratings, of_items, of_cells)]
         rest = [ctypes.c_void_p(array.ctypes.data) for array in (counts, sums)]
         function(ctypes.c_int64(len(starts) - 1), *address, ctypes.c_int64(counts.shape[1]), *rest)
 
