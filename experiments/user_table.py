@@ -10,7 +10,7 @@ import pandas as pd
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.part_counts import PartCounts, add_up, count_folds, count_part
-from anomaly_lab.features.part_families import describe_part, log_sums
+from anomaly_lab.features.part_families import describe_part, log_references
 from anomaly_lab.features.part_statistics import describe_users, log_tables, sum_users
 from anomaly_lab.features.statistics import require_numbers
 from anomaly_lab.ratings.readers import joint_scale
@@ -84,7 +84,7 @@ def _families(parts: LogParts, families: Sequence[str]) -> tuple[PartCounts, pd.
     if not log.users_are_whole:
         parts.regroup(user_blocks(log.user_ids, len(log.sources)))
         log = add_up(parts.over(count_folds))
-    return log, pd.concat(parts.over(describe_part, log_sums(log), families))
+    return log, pd.concat(parts.over(describe_part, log_references(log), families))
 
 
 def check_form(out: Path) -> None:

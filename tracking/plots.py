@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F
 
 GENUINE, GENERATED = COLOURS[:2]
 PER_ROW = 3
+LETTERS = 11
+"""Of a title, an inch."""
 BINS = 40
 TOP = 20
 STYLE = {
@@ -236,7 +239,8 @@ def make_panels(
     rows = -(-number // columns)
     width, height = size[0] * columns, size[1] * rows + heading
     figure = Figure(figsize=(width, height), dpi=110)
-    figure.suptitle(title, fontsize=11, wrap=True, y=1 - 0.12 / height)
+    lines = (textwrap.fill(line, int(LETTERS * width)) for line in title.splitlines())
+    figure.suptitle("\n".join(lines), fontsize=11, y=1 - 0.12 / height)
     figure.subplots_adjust(
         left=left / width,
         right=1 - right / width,

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
+from typing import Generic, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,40 @@ from anomaly_lab.features.extract import N_FOLDS, fold_of
 from anomaly_lab.features.sums import ReferenceSums
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.types import AnyArray
+
+Known = TypeVar("Known")
+
+
+@dataclass(frozen=True, eq=False)
+class WholeLog(Generic[Known]):
+    """What every part needs to know of the whole log.
+
+    Parameters
+    ----------
+    item_ids : ndarray of shape (n_items,)
+        Ascending.
+    known : object
+        What all parts together say of these items.
+    digests : frozenset of str
+        Of the parts that were counted.
+    """
+
+    item_ids: AnyArray
+    known: Known
+    digests: frozenset[str]
+
+    def admit(self, part: RatingBatch) -> RatingBatch:
+        """Return a part on the items of the whole log.
+
+        Raises
+        ------
+        DataError
+            If the part is none of those that were counted: its file was written to since.
+        """
+        if part.digest not in self.digests:
+            raise DataError(f"{part.source}: must not change while it is read, found other ratings the second time")
+        places = pd.Index(self.item_ids).get_indexer(pd.Index(part.item_ids)).astype(np.int32)
+        return replace(part, items=places[part.items], item_ids=self.item_ids)
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +80,10 @@ class PartCounts:
     def users_are_whole(self) -> bool:
         """Whether each user's ratings are all in one part."""
         return sum(fold.n_users for fold in self.folds) == len(self.user_ids)
+
+    def tell(self, known: Known) -> WholeLog[Known]:
+        """Return what every part needs to know, with what these counts say of the items."""
+        return WholeLog(self.item_ids, known, frozenset(self.digests))
 
 
 def count_part(part: RatingBatch) -> PartCounts:
@@ -78,35 +117,13 @@ def add_up(parts: Sequence[PartCounts]) -> PartCounts:
                     f"{parts[0].sources[0]} and texts in the other"
                 )
     items = pd.Index(np.concatenate([one.item_ids for one in parts])).unique().sort_values()
-    folds = [
-        [fold.on(places, len(items)) for fold in one.folds]
-        for one in parts
-        for places in [items.get_indexer(pd.Index(one.item_ids))]
-    ]
+    on_items = [_on_items(one, items) for one in parts]
+    folds = tuple(reduce(add, of_parts) for of_parts in zip(*on_items, strict=True))
     users = pd.unique(np.concatenate([one.user_ids for one in parts]))
     digests, sources = sum((one.digests for one in parts), ()), sum((one.sources for one in parts), ())
-    joint = tuple(reduce(add, fold) for fold in zip(*folds, strict=True))
-    return PartCounts(items.to_numpy(), joint, users, digests, sources)
+    return PartCounts(items.to_numpy(), folds, users, digests, sources)
 
 
-def as_counted(part: RatingBatch, item_ids: AnyArray, digests: frozenset[str]) -> RatingBatch:
-    """Return a part that was counted on the items of the whole log.
-
-    Parameters
-    ----------
-    part : RatingBatch
-        The part.
-    item_ids : ndarray of shape (n_items,)
-        Of the log, ascending.
-    digests : frozenset of str
-        Of the parts that were counted.
-
-    Raises
-    ------
-    DataError
-        If the part is none of them: its file was written to since.
-    """
-    if part.digest not in digests:
-        raise DataError(f"{part.source}: must not change while it is read, found other ratings the second time")
-    places = pd.Index(item_ids).get_indexer(pd.Index(part.item_ids)).astype(np.int32)
-    return replace(part, items=places[part.items], item_ids=item_ids)
+def _on_items(part: PartCounts, items: pd.Index) -> list[ReferenceSums]:
+    places = items.get_indexer(pd.Index(part.item_ids))
+    return [fold.on(places, len(items)) for fold in part.folds]

@@ -7,7 +7,7 @@ described beside the sums over the other folds. Sums are whole numbers, so the f
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -15,33 +15,15 @@ from threadpoolctl import threadpool_limits
 
 from anomaly_lab.errors import ConfigError
 from anomaly_lab.features.extract import describe_folds, fold_of
-from anomaly_lab.features.part_counts import PartCounts, as_counted
+from anomaly_lab.features.part_counts import PartCounts, WholeLog
 from anomaly_lab.features.sums import ReferenceSums, beside_others
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.registry import FEATURES
-from anomaly_lab.types import AnyArray
 
 FROM_SUMS = ("profile", "agreement", "popularity", "likelihood", "seed")
 """Families that need nothing of reference users but sums."""
-
-
-@dataclass(frozen=True, eq=False)
-class LogSums:
-    """What every part needs to know of the whole log.
-
-    Parameters
-    ----------
-    item_ids : ndarray of shape (n_items,)
-        Ascending.
-    references : tuple of ReferenceSums
-        Beside which the users of each fold are described.
-    digests : frozenset of str
-        Of the parts that were counted.
-    """
-
-    item_ids: AnyArray
-    references: tuple[ReferenceSums, ...]
-    digests: frozenset[str]
+References: TypeAlias = tuple[ReferenceSums, ...]
+"""Beside which the users of each fold are described."""
 
 
 def check_families(families: Sequence[str]) -> None:
@@ -57,19 +39,19 @@ def check_families(families: Sequence[str]) -> None:
             raise ConfigError(f"--families must name each family once, found '{family}' twice")
 
 
-def log_sums(log: PartCounts) -> LogSums:
-    """Return what every part needs to know of the whole log, as `count_folds` counted it."""
-    return LogSums(log.item_ids, beside_others(log.folds), frozenset(log.digests))
+def log_references(log: PartCounts) -> WholeLog[References]:
+    """Return what every part needs to know of the whole log, as `count_folds` counted it: each fold's reference."""
+    return log.tell(beside_others(log.folds))
 
 
-def describe_part(part: RatingBatch, log: LogSums, families: Sequence[str]) -> pd.DataFrame:
+def describe_part(part: RatingBatch, log: WholeLog[References], families: Sequence[str]) -> pd.DataFrame:
     """Return features of the users of a part, ``family:column`` of float32, under the users' ids.
 
     Parameters
     ----------
     part : RatingBatch
         All ratings of its users.
-    log : LogSums
+    log : WholeLog
         Of the whole log, this part among it.
     families : sequence of str
         Of `FROM_SUMS`.
@@ -79,8 +61,8 @@ def describe_part(part: RatingBatch, log: LogSums, families: Sequence[str]) -> p
     DataError
         If the part is none of those that were counted: its file was written to since.
     """
-    part, fold = as_counted(part, log.item_ids, log.digests), fold_of(part)
-    folds = [(int(one), part.select(fold == one), log.references[one]) for one in np.unique(fold)]
+    part, fold = log.admit(part), fold_of(part)
+    folds = [(int(one), part.select(fold == one), log.known[one]) for one in np.unique(fold)]
     with threadpool_limits(1):  # threaded products of matrices round differently
         found = [describe_folds(family, fold, folds) for family in families]
     columns = {name: one.matrix[:, place] for one in found for place, name in enumerate(one.names)}

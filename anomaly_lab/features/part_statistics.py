@@ -14,31 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from anomaly_lab.features.part_counts import PartCounts, as_counted
+from anomaly_lab.features.part_counts import PartCounts, WholeLog
 from anomaly_lab.features.rows import on_lines
 from anomaly_lab.features.statistics import N_SUMS, RatingTables, describe_sums, rating_tables
 from anomaly_lab.ratings.batch import RatingBatch
 from anomaly_lab.ratings.scale import RatingScale
 from anomaly_lab.types import AnyArray, FloatArray
-
-
-@dataclass(frozen=True, eq=False)
-class LogTables:
-    """What every part needs to know of the whole log.
-
-    Parameters
-    ----------
-    item_ids : ndarray of shape (n_items,)
-        Ascending.
-    tables : RatingTables
-        What a rating adds to its user's sums.
-    digests : frozenset of str
-        Of the parts that were counted.
-    """
-
-    item_ids: AnyArray
-    tables: RatingTables
-    digests: frozenset[str]
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,21 +41,20 @@ class UserSums:
     sums: FloatArray
 
 
-def log_tables(log: PartCounts, scale: RatingScale) -> LogTables:
+def log_tables(log: PartCounts, scale: RatingScale) -> WholeLog[RatingTables]:
     """Return what every part needs to know of the whole log, as `count_part` counted it."""
     (everyone,) = log.folds
-    tables = rating_tables(everyone.item_levels, len(log.user_ids), scale.values)
-    return LogTables(log.item_ids, tables, frozenset(log.digests))
+    return log.tell(rating_tables(everyone.item_levels, len(log.user_ids), scale.values))
 
 
-def sum_users(part: RatingBatch, log: LogTables) -> UserSums:
+def sum_users(part: RatingBatch, log: WholeLog[RatingTables]) -> UserSums:
     """Return what a part's ratings add up to for its users.
 
     Parameters
     ----------
     part : RatingBatch
         The part.
-    log : LogTables
+    log : WholeLog
         Of the whole log, this part among it.
 
     Raises
@@ -84,10 +64,10 @@ def sum_users(part: RatingBatch, log: LogTables) -> UserSums:
     """
     from anomaly_lab.features.kernels import sum_grouped_rows
 
-    part = as_counted(part, log.item_ids, log.digests)
+    part = log.admit(part)
     counts = np.zeros((part.n_users, part.scale.n_levels), dtype=np.int32)
     sums = on_lines(part.n_users, N_SUMS)
-    of_items, of_cells = log.tables.of_items, log.tables.of_cells
+    of_items, of_cells = log.known.of_items, log.known.of_cells
     sum_grouped_rows(part.indptr, part.items, part.ratings, of_items, of_cells, counts, sums)
     return UserSums(part.user_ids, counts, sums)
 
