@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from anomaly_lab.errors import LabError
+from experiments.interrupts import interrupts_deferred
 from experiments.workbench import Job, Outcome, Workbench
 from experiments.worker_server import start_server
 
@@ -95,11 +96,13 @@ class ProcessExecutor(AbstractContextManager["ProcessExecutor"]):
 
     def submit(self, job: Job) -> Future[Outcome]:
         """Queue a job."""
-        return self.pool.submit(_run, job)
+        with interrupts_deferred():  # a worker that is being started is known to the pool, and ended with it
+            return self.pool.submit(_run, job)
 
     def prepare(self, number: int) -> Future[None]:
         """Queue the computation of one feature matrix."""
-        return self.pool.submit(_prepare, number)
+        with interrupts_deferred():
+            return self.pool.submit(_prepare, number)
 
     def stop(self) -> None:
         """Drop queued jobs and end the workers at once."""

@@ -3,8 +3,10 @@
 import os
 import signal
 import subprocess
+import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 from lab_helpers import FAMILIES, alive, command, facts, round_options, run_ids, study_runs, trial_runs, until
 
@@ -21,7 +23,7 @@ def start(files, tmp_path):
     """Start tunes as processes, each the leader of a group as in a terminal."""
     started = []
 
-    def begin(store, detectors=DETECTORS, jobs=2):
+    def begin(store, detectors=DETECTORS, jobs=2, files=files):
         names = [option for name in detectors for option in ("--detector", name)]
         options = ["--trials", TRIALS, "--jobs", jobs, "--families", ",".join(FAMILIES), "--store", store]
         log = (tmp_path / f"log{len(started)}").open("w+")
@@ -132,11 +134,29 @@ def test_ctrl_c_while_workers_start_leaves_no_traceback(start, fresh_store, refe
     until(lambda: MOMENTS["studies begun"](fresh_store) or driver.poll() is not None)
     os.killpg(driver.pid, signal.SIGINT)
     assert driver.wait(timeout=120) in (0, 2, 130), driver.said()
+    until(lambda: not family(driver))  # what a worker says that nobody ended comes last
     assert "the same command goes on from here" in driver.said().lower()
     assert "Traceback" not in driver.said()
-    until(lambda: not family(driver))
     assert statuses(study_runs(fresh_store)) == {"KILLED"}
     complete(start(fresh_store), fresh_store, reference)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.2, 0.3])
+def test_ctrl_c_while_a_worker_is_given_its_rounds_leaves_no_traceback(seconds, start, fresh_store, tmp_path):
+    rng, large = np.random.default_rng(0), {}
+    user, item = np.divmod(np.arange(300 * 500), 500)
+    for name in ("a", "b"):
+        labels = np.column_stack([np.arange(300), np.arange(300) < 30])
+        large[name] = tmp_path / f"{name}.npz"
+        np.savez(large[name], X=np.column_stack([user, item, rng.integers(-1, 2, len(user))]), y=labels)
+    driver = start(fresh_store, files=large)
+    until(lambda: "describing users" in driver.said() or driver.poll() is not None)
+    time.sleep(seconds)
+    os.killpg(driver.pid, signal.SIGINT)
+    assert driver.wait(timeout=120) in (0, 2, 130), driver.said()
+    until(lambda: not family(driver))
+    assert "the same command goes on from here" in driver.said().lower()
+    assert "Traceback" not in driver.said()
 
 
 @pytest.mark.parametrize(
